@@ -1,0 +1,81 @@
+"""The frozen values that pass between the rooms: what came in, what was said, what goes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+Author = Literal["contact", "bot", "agent", "system"]
+ConversationStatus = Literal["pending", "open", "snoozed", "resolved"]
+ChannelName = Literal["chat", "email", "slack", "api"]
+
+MAX_TEXT_CHARS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message; `content` is the raw bytes."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """One message from a contact, as an adapter's `parse` hands it to `intake.receive`.
+
+    `external_id` is the channel's own id of the message and makes redelivery harmless;
+    `thread` names the conversation in the channel's terms (a chat session, a signed mail
+    token, a Slack thread); `contact` is the channel's id of the person.
+    """
+
+    inbox_id: UUID
+    external_id: str
+    thread: str
+    contact: str
+    text: str
+    sent_at: datetime
+    contact_name: str | None = None
+    client_id: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    is_automatic: bool = False
+    wants_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier message of a conversation, as the answer's logic reads it."""
+
+    author: Author
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The passage that supports a reply. `score` is a calibrated probability in 0..1."""
+
+    external_id: str
+    title: str
+    quote: str
+    score: float
+    used: bool
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to the customer, channel-independent; a channel's `compose` renders it."""
+
+    conversation_id: UUID
+    message_id: UUID
+    inbox_id: UUID
+    destination: str
+    text: str
+    author: Author
+    author_name: str | None = None
+    citations: tuple[Citation, ...] = ()
+    partial: bool = False
+    attachments: tuple[Attachment, ...] = field(default=())
