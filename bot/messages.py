@@ -33,6 +33,7 @@ class IncomingMessage:
     """
 
     inbox_id: UUID
+    channel: ChannelName
     external_id: str
     thread: str
     contact: str

@@ -1,0 +1,108 @@
+"""What the answer's logic takes and gives: a request in, checked sentences and an outcome out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal, Protocol
+from uuid import UUID
+
+from bot.answering.engine import Usage
+from bot.messages import Citation, Turn
+
+Action = Literal["answer", "clarify", "handoff"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage that the search returned, with the scores it was ranked by.
+
+    `score` is the fused score; `cosine` of query and passage in -1..1; `lexical` the lexical
+    rank score, 0 where nothing matched.
+    """
+
+    passage_id: UUID
+    article_id: UUID
+    external_id: str
+    title: str
+    heading: str
+    text: str
+    url: str | None
+    language: str
+    score: float
+    cosine: float
+    lexical: float
+
+
+class Knowledge(Protocol):
+    """What the answer's logic asks of the knowledge room; it opens its own short transactions."""
+
+    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
+        """The passages of the inbox's collections that fit best, best first."""
+        ...
+
+    def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:
+        """Cosine of the query with each sentence, in -1..1; sentence vectors are cached."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """The whole conversation, oldest turn first; the last turns are the contact's.
+
+    `unanswered` is how many of the last turns this reply answers; `timeout` bounds the run;
+    `shown` are sentences an earlier run of this reply already showed.
+    """
+
+    inbox_id: UUID
+    company: str
+    turns: tuple[Turn, ...]
+    timeout: timedelta
+    unanswered: int = 1
+    locale: str | None = None
+    failures: int = 0
+    shown: tuple[str, ...] = ()
+    priority: Literal["interactive", "batch"] = "interactive"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSentence:
+    """A sentence that may be shown; `verbatim` if it is the evidence itself."""
+
+    text: str
+    evidence: int | None
+    verbatim: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A sentence of the model that failed a check and was not shown (kept for the trace)."""
+
+    text: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the run ended. `text` is all shown sentences joined; times are milliseconds."""
+
+    action: Action
+    text: str
+    reason: str
+    confidence: float
+    language: str
+    citations: tuple[Citation, ...]
+    summary: str
+    model: str | None
+    usage: Usage | None
+    retrieval_ms: float
+    first_sentence_ms: float | None
+    total_ms: float
+    passages: tuple[FoundPassage, ...] = ()
+    rejected: tuple[Rejected, ...] = field(default=())
+    query: str = ""
+
+
+AnswerStream = Iterator[CheckedSentence | Outcome]
+"""Checked sentences as they are found, then exactly one Outcome, last."""

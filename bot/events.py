@@ -1,0 +1,122 @@
+"""What goes to browsers: a doorbell per conversation over Redis pub/sub, which keeps nothing.
+
+The bell carries the sequence number that was committed; whoever hears it reads Postgres. So a
+lost bell loses nothing, and `Last-Event-ID` resumes anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import redis
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from bot.conversations import Advance
+
+log = logging.getLogger(__name__)
+
+PREFIX = "frontdesk:event:"
+RECONNECT_SECONDS = 0.5
+
+
+def conversation_topic(conversation_id: UUID) -> str:
+    return f"conversation:{conversation_id}"
+
+
+def run_topic(run_id: UUID) -> str:
+    return f"run:{run_id}"
+
+
+class Publisher:
+    """Rings browsers' bells from synchronous code; a bell that cannot ring is only logged."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.Redis.from_url(
+            redis_url, socket_timeout=2, socket_connect_timeout=2, health_check_interval=10
+        )
+
+    def advanced(self, advance: Advance) -> None:
+        """Tell watchers of a conversation that `seq` was committed."""
+        self.publish(conversation_topic(advance.conversation_id), {"seq": advance.seq})
+
+    def publish(self, topic: str, payload: dict[str, Any]) -> None:
+        """Send a JSON payload to whoever listens now."""
+        try:
+            self._redis.publish(PREFIX + topic, json.dumps(payload, ensure_ascii=False))
+        except RedisError as error:
+            log.warning("bell not rung topic=%s error=%s", topic, type(error).__name__)
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+class Hub:
+    """One Redis subscription per web process, shared by all its event streams.
+
+    After every reconnection all listeners are woken, since bells may have been missed.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2)
+        self._listeners: defaultdict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to listen; returns at once."""
+        self._task = asyncio.create_task(self._listen(), name="event hub")
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._redis.aclose()
+
+    @contextlib.asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
+        """A queue of the topic's payloads; `{}` means only: look again."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=1000)
+        self._listeners[topic].add(queue)
+        try:
+            yield queue
+        finally:
+            self._listeners[topic].discard(queue)
+            if not self._listeners[topic]:
+                del self._listeners[topic]
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.psubscribe(PREFIX + "*")
+                    self._wake_all()
+                    async for message in pubsub.listen():
+                        if message["type"] == "pmessage":
+                            self._dispatch(message)
+            except (RedisError, OSError) as error:
+                log.warning("event hub disconnected error=%s", type(error).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _dispatch(self, message: dict[str, Any]) -> None:
+        topic = message["channel"].decode().removeprefix(PREFIX)
+        for queue in self._listeners.get(topic, ()):
+            _put(queue, json.loads(message["data"]))
+
+    def _wake_all(self) -> None:
+        for queues in self._listeners.values():
+            for queue in queues:
+                _put(queue, {})
+
+
+def _put(queue: asyncio.Queue[dict[str, Any]], payload: dict[str, Any]) -> None:
+    with contextlib.suppress(asyncio.QueueFull):  # a full queue already says: look again
+        queue.put_nowait(payload)

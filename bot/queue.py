@@ -1,0 +1,102 @@
+"""What goes to Celery, by name: bells that carry ids only. Postgres holds the truth."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+INTERACTIVE, BATCH, KNOWLEDGE = "interactive", "batch", "knowledge"
+BATCH_CHANNELS = frozenset({"email"})
+ANSWER_TASK = "frontdesk.answer"
+ASK_TASK = "frontdesk.ask"
+INDEX_TASK = "frontdesk.index_article"
+SWEEP_TASK = "frontdesk.sweep"
+
+
+def celery_settings(redis_url: str) -> dict[str, Any]:
+    """The Celery configuration that client and workers share."""
+    return {
+        "broker_url": broker_url(redis_url),
+        "task_ignore_result": True,
+        "task_default_queue": INTERACTIVE,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            "socket_timeout": 10,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 10,
+            "visibility_timeout": 3600,
+            "global_keyprefix": "frontdesk:",
+        },
+        # A bell is acknowledged when taken: if its worker dies, the sweep rings again.
+        "task_acks_late": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "worker_hijack_root_logger": False,
+        "worker_send_task_events": False,
+        "enable_utc": True,
+    }
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery's spelling of a redis-py URL: unix:///path?db=1 is redis+socket:///path there."""
+    if redis_url.startswith("unix://"):
+        return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+    return redis_url
+
+
+class Queue:
+    """Rings the workers. A bell that cannot be rung is logged and rung later by the sweep."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._celery = Celery("frontdesk-client", set_as_current=False)
+        self._celery.conf.update(celery_settings(redis_url))
+
+    def enqueue_answer(self, conversation_id: UUID, channel: str) -> bool:
+        """Ask for an answer to the conversation's unanswered messages."""
+        queue = BATCH if channel in BATCH_CHANNELS else INTERACTIVE
+        return self._ring(ANSWER_TASK, str(conversation_id), queue)
+
+    def enqueue_ask(self, run_id: UUID) -> bool:
+        """Ask for the answer of an answer_run that has no conversation."""
+        return self._ring(ASK_TASK, str(run_id), INTERACTIVE)
+
+    def enqueue_index(self, article_id: UUID) -> bool:
+        """Ask for an article's passages to be made and embedded."""
+        return self._ring(INDEX_TASK, str(article_id), KNOWLEDGE)
+
+    def ping_workers(self, timeout_s: float = 1.0) -> list[str]:
+        """Names of the workers that answer within the time."""
+        try:
+            replies = self._celery.control.ping(timeout=timeout_s)
+        except (OperationalError, OSError):
+            return []
+        return [name for reply in replies for name in reply]
+
+    def lengths(self) -> dict[str, int]:
+        """Bells waiting in each queue."""
+        with self._celery.connection_for_read() as connection:
+            client = connection.default_channel.client
+            return {
+                name: int(client.llen(name)) for name in (INTERACTIVE, BATCH, KNOWLEDGE)
+            }
+
+    def close(self) -> None:
+        """Let go of the broker's connections."""
+        self._celery.close()
+
+    def _ring(self, task: str, identifier: str, queue: str) -> bool:
+        try:
+            self._celery.send_task(task, args=[identifier], queue=queue, retry=False)
+        except (OperationalError, OSError) as error:
+            log.warning("bell not rung task=%s id=%s error=%s", task, identifier, type(error).__name__)
+            return False
+        return True
