@@ -17,7 +17,9 @@ Receive = Callable[[IncomingMessage], Awaitable[Recorded]]
 class DeliveryError(Exception):
     """A reply was not delivered. `permanent` means that trying again cannot help."""
 
-    def __init__(self, message: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after_s = retry_after_s

@@ -6,6 +6,7 @@ Each locks the conversation's row first, so that changes of one conversation for
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from bot.events import Advance
 from bot.messages import Author, ConversationStatus, IncomingMessage, Turn
 from bot.sealing import keyring_of
 from bot.tables import (
+    Agent,
     AnswerRun,
     Attachment,
     Contact,
@@ -80,15 +83,6 @@ class Claim:
     shown: tuple[str, ...]
     failures: int
     received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """A committed step: publish `seq`; ring again if `answer_due`."""
-
-    conversation_id: UUID
-    seq: int
-    answer_due: bool = False
 
 
 # -- what comes in ---------------------------------------------------------------------------
@@ -204,8 +198,6 @@ def _find_or_open_conversation(
 
 
 def _store_attachments(session: Session, stored: Message, message: IncomingMessage) -> None:
-    import base64
-
     for attachment in message.attachments:
         row = Attachment(
             id=new_id(),
@@ -848,9 +840,7 @@ def _note_reply(session: Session, conversation: Conversation, message: Message) 
         session.add(delivery)
 
 
-def _mark_answered(
-    session: Session, conversation: Conversation, answered_by: UUID | None
-) -> None:
+def _mark_answered(session: Session, conversation: Conversation, answered_by: UUID | None) -> None:
     session.execute(
         update(Message)
         .where(Message.conversation_id == conversation.id, Message.state == "received")
@@ -881,8 +871,6 @@ def _join(text: str, sentence: str) -> str:
 
 
 def _agent_names(session: Session) -> dict[UUID, str]:
-    from bot.tables import Agent
-
     return {row.id: row.name for row in session.execute(select(Agent.id, Agent.name))}
 
 

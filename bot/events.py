@@ -12,6 +12,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +20,19 @@ import redis
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from bot.conversations import Advance
-
 log = logging.getLogger(__name__)
 
 PREFIX = "frontdesk:event:"
 RECONNECT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A committed step of a conversation: publish `seq`; ring for an answer if `answer_due`."""
+
+    conversation_id: UUID
+    seq: int
+    answer_due: bool = False
 
 
 def conversation_topic(conversation_id: UUID) -> str:

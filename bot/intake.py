@@ -8,8 +8,8 @@ import logging
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from bot.conversations import Advance, Recorded, record_incoming
-from bot.events import Publisher
+from bot.conversations import Recorded, record_incoming
+from bot.events import Advance, Publisher
 from bot.messages import MAX_TEXT_CHARS, IncomingMessage
 from bot.queue import Queue
 

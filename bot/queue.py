@@ -85,9 +85,7 @@ class Queue:
         """Bells waiting in each queue."""
         with self._celery.connection_for_read() as connection:
             client = connection.default_channel.client
-            return {
-                name: int(client.llen(name)) for name in (INTERACTIVE, BATCH, KNOWLEDGE)
-            }
+            return {name: int(client.llen(name)) for name in (INTERACTIVE, BATCH, KNOWLEDGE)}
 
     def close(self) -> None:
         """Let go of the broker's connections."""
@@ -97,6 +95,8 @@ class Queue:
         try:
             self._celery.send_task(task, args=[identifier], queue=queue, retry=False)
         except (OperationalError, OSError) as error:
-            log.warning("bell not rung task=%s id=%s error=%s", task, identifier, type(error).__name__)
+            log.warning(
+                "bell not rung task=%s id=%s error=%s", task, identifier, type(error).__name__
+            )
             return False
         return True

@@ -161,7 +161,9 @@ class Keyring:
 
     def _create(self, session: Session, scope: str) -> tuple[UUID, bytes]:
         # Kept with the session until it commits: a rolled-back key must never seal anything.
-        stored = self._store.add(session, scope, self._wrap(uuid4(), secrets.token_bytes(KEY_BYTES)))
+        stored = self._store.add(
+            session, scope, self._wrap(uuid4(), secrets.token_bytes(KEY_BYTES))
+        )
         _fresh_keys(session)[scope] = stored.id, self._unwrap(stored)
         return _fresh_keys(session)[scope]
 

@@ -9,30 +9,10 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from bot.answering.engine import Usage
+from bot.knowledge.found import FoundPassage
 from bot.messages import Citation, Turn
 
 Action = Literal["answer", "clarify", "handoff"]
-
-
-@dataclass(frozen=True, slots=True)
-class FoundPassage:
-    """A passage that the search returned, with the scores it was ranked by.
-
-    `score` is the fused score; `cosine` of query and passage in -1..1; `lexical` the lexical
-    rank score, 0 where nothing matched.
-    """
-
-    passage_id: UUID
-    article_id: UUID
-    external_id: str
-    title: str
-    heading: str
-    text: str
-    url: str | None
-    language: str
-    score: float
-    cosine: float
-    lexical: float
 
 
 class Knowledge(Protocol):

@@ -1,0 +1,1 @@
+"""The language model behind the Engine port: encode, prefill, decode, batching, prefix cache."""
