@@ -183,16 +183,19 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
 
 
 _WATCH = """
-while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
-kill -0 "$1" 2>/dev/null || kill -KILL -- "-$2" 2>/dev/null
+(
+    while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
+    kill -0 "$1" 2>/dev/null || kill -KILL -- "-$2" 2>/dev/null
+) &
 """
 
 
 def _watch_from_a_shell(pid: int) -> None:
-    subprocess.Popen(
+    subprocess.run(
         ["/bin/sh", "-c", _WATCH, "frontdesk-watch", str(os.getpid()), str(pid)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        check=True,
     )
