@@ -650,7 +650,8 @@ def _lock_claimed(session: Session, claim: Claim) -> Conversation:
 
 
 def _database_time(session: Session) -> datetime:
-    return session.execute(select(func.clock_timestamp())).scalar_one()
+    current: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return current
 
 
 def _unanswered(session: Session, conversation: Conversation) -> list[Message]:

@@ -20,6 +20,8 @@ import redis
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from bot.redis_url import redis_py_url
+
 log = logging.getLogger(__name__)
 
 PREFIX = "frontdesk:event:"
@@ -48,7 +50,10 @@ class Publisher:
 
     def __init__(self, redis_url: str) -> None:
         self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=2, socket_connect_timeout=2, health_check_interval=10
+            redis_py_url(redis_url),
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            health_check_interval=10,
         )
 
     def advanced(self, advance: Advance) -> None:
@@ -73,7 +78,9 @@ class Hub:
     """
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2)
+        self._redis = redis.asyncio.Redis.from_url(
+            redis_py_url(redis_url), socket_connect_timeout=2
+        )
         self._listeners: defaultdict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
 
@@ -90,16 +97,18 @@ class Hub:
         await self._redis.aclose()
 
     @contextlib.asynccontextmanager
-    async def listen(self, topic: str) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
-        """A queue of the topic's payloads; `{}` means only: look again."""
+    async def listen(self, *topics: str) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
+        """One queue of the topics' payloads; `{}` means only: look again."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=1000)
-        self._listeners[topic].add(queue)
+        for topic in topics:
+            self._listeners[topic].add(queue)
         try:
             yield queue
         finally:
-            self._listeners[topic].discard(queue)
-            if not self._listeners[topic]:
-                del self._listeners[topic]
+            for topic in topics:
+                self._listeners[topic].discard(queue)
+                if not self._listeners[topic]:
+                    del self._listeners[topic]
 
     async def _listen(self) -> None:
         while True:

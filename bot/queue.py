@@ -9,6 +9,8 @@ from uuid import UUID
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from bot.redis_url import celery_url
+
 log = logging.getLogger(__name__)
 
 INTERACTIVE, BATCH, KNOWLEDGE = "interactive", "batch", "knowledge"
@@ -22,7 +24,7 @@ SWEEP_TASK = "frontdesk.sweep"
 def celery_settings(redis_url: str) -> dict[str, Any]:
     """The Celery configuration that client and workers share."""
     return {
-        "broker_url": broker_url(redis_url),
+        "broker_url": celery_url(redis_url),
         "task_ignore_result": True,
         "task_default_queue": INTERACTIVE,
         "task_serializer": "json",
@@ -44,13 +46,6 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "worker_send_task_events": False,
         "enable_utc": True,
     }
-
-
-def broker_url(redis_url: str) -> str:
-    """Celery's spelling of a redis-py URL: unix:///path?db=1 is redis+socket:///path there."""
-    if redis_url.startswith("unix://"):
-        return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
-    return redis_url
 
 
 class Queue:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, overload
+from typing import Any, Self, overload
 from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
@@ -257,7 +257,7 @@ class SealedText:
 class Sealing:
     """Mixin of rows with sealed columns; tells their key scope and their place."""
 
-    __tablename__: ClassVar[str] | Any
+    __tablename__: Any
 
     @property
     def key_scope(self) -> str:

@@ -195,8 +195,11 @@ class ContactIdentity(Sealing, Base):
         return str(self.contact_id)
 
 
-class VisitorSession(Base):
-    """A browser on the web chat. Only the keyed hash of its token is stored."""
+class VisitorSession(Sealing, Base):
+    """A browser on the web chat. Only the keyed hash of its token is stored.
+
+    `customer` is the identity that the shop signed, as JSON; "" for an anonymous visitor.
+    """
 
     __tablename__ = "visitor_session"
 
@@ -204,8 +207,10 @@ class VisitorSession(Base):
     inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     origin: Mapped[str] = mapped_column(default="")
+    customer_sealed: Mapped[bytes | None] = mapped_column(Envelope)
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
+    customer = SealedText("customer_sealed")
 
 
 class Agent(Base):

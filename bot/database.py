@@ -1,0 +1,80 @@
+"""How processes reach Postgres: engines and session factories whose sessions can seal and open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.sealing import Keyring, MasterKey, install
+from bot.settings import Settings, SettingsError
+from bot.tables import VaultKeys
+
+CONNECT_TIMEOUT_S = 5
+
+
+class SealingSession(Session):
+    """A Session that seals pending text at its flush."""
+
+
+install(SealingSession)
+
+
+def keyring_from(master_key: str) -> Keyring:
+    """A keyring of one master key a line, the active one first."""
+    return Keyring([MasterKey.parse(line) for line in master_key.split()], VaultKeys())
+
+
+def keyring_of_settings(settings: Settings) -> Keyring:
+    """The keyring of the master key that the settings name. Raises SettingsError."""
+    if not settings.master_key:
+        raise SettingsError(
+            "FRONTDESK_MASTER_KEY_FILE is not set. `./frontdesk up` makes a key by itself; "
+            "by hand: `./frontdesk keys new > FILE`."
+        )
+    return keyring_from(settings.master_key)
+
+
+def make_engine(database_url: str, pool_size: int = 5) -> Engine:
+    """A sync engine: workers, commands, migrations."""
+    return create_engine(database_url, **_options(pool_size))
+
+
+def make_sessions(engine: Engine, keyring: Keyring) -> sessionmaker[Session]:
+    """Sync sessions that seal."""
+    return sessionmaker(
+        engine, class_=SealingSession, expire_on_commit=False, info={"keyring": keyring}
+    )
+
+
+def make_async_engine(database_url: str, pool_size: int = 10) -> AsyncEngine:
+    """An async engine: the web and channels processes."""
+    return create_async_engine(database_url, **_options(pool_size))
+
+
+def make_async_sessions(engine: AsyncEngine, keyring: Keyring) -> async_sessionmaker[AsyncSession]:
+    """Async sessions whose sync sessions seal; write `await session.run_sync(function, ...)`."""
+    return async_sessionmaker(
+        engine,
+        sync_session_class=SealingSession,
+        expire_on_commit=False,
+        info={"keyring": keyring},
+    )
+
+
+def _options(pool_size: int) -> dict[str, Any]:
+    return {
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "pool_pre_ping": True,
+        "pool_timeout": 15,
+        "hide_parameters": True,  # errors reach the log, and parameters hold text
+        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S},
+    }
