@@ -1,0 +1,61 @@
+"""What an operator reads when a command fails: what happened and what to do, in one line."""
+
+from __future__ import annotations
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from bot.home import LocalError
+from bot.instance import NothingRuns
+from bot.sealing import SealingError
+from bot.settings import SettingsError
+from bot.spawn import StartError
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; the message is one line and says why."""
+
+
+class UsageError(CommandError):
+    """A command was called in a way that cannot work; the message says how it can."""
+
+
+# Errors whose message was written for the person who reads it.
+_SPOKEN = (CommandError, LocalError, NothingRuns, SealingError, SettingsError, StartError)
+
+
+def is_usage(error: Exception) -> bool:
+    """True when another command line or setting would have worked."""
+    return isinstance(error, SettingsError | UsageError)
+
+
+def explain(error: Exception) -> str:
+    """One line about an error."""
+    if isinstance(error, _SPOKEN) or type(error).__name__.endswith("Error") and _is_ours(error):
+        return _one_line(str(error))
+    if isinstance(error, OperationalError):
+        return f"Postgres does not answer ({_one_line(str(error.orig))}): see `./frontdesk doctor`."
+    if isinstance(error, DBAPIError):
+        return (
+            f"Postgres refused a statement ({type(error.orig).__name__}); nothing of it was "
+            "kept. `--debug` shows where; `./frontdesk migrate` mends a schema that is behind."
+        )
+    if isinstance(error, RedisError):
+        return f"Redis does not answer ({_one_line(str(error))}): see `./frontdesk doctor`."
+    if isinstance(error, ModuleNotFoundError):
+        return f"This installation lacks {error.name}: run `./frontdesk` once more to install it."
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}."
+    return (
+        f"Something unexpected happened ({type(error).__name__}: {_one_line(str(error))[:200]}). "
+        "`--debug` shows where."
+    )
+
+
+def _is_ours(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in ("bot", "channels", "workers")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
