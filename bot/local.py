@@ -33,7 +33,7 @@ from bot.home import (
     write_secret,
 )
 from bot.redis_url import unix_socket_url
-from bot.spawn import Account, Child, Program, StartError, last_words, spawn
+from bot.spawn import Account, Child, Program, StartError, last_words, start_ready
 
 Progress = Callable[[str], None]
 
@@ -198,12 +198,7 @@ class LocalServers:
 def start_server(program: Program) -> Child:
     """Start one server and wait until it answers. Raises LocalError with its last words."""
     try:
-        return _start_once(program)
-    except StartError:
-        # A crash's orphans may need a moment, and a damaged Valkey is put aside by `prepare`.
-        time.sleep(0.3)
-    try:
-        return _start_once(program)
+        return start_ready(program)
     except StartError as error:
         raise LocalError(explain(program, str(error))) from error
 
@@ -513,16 +508,6 @@ def _wait_for_end(pid: int, folder: Path) -> None:
             return
         time.sleep(0.02)
     os.kill(pid, signal.SIGKILL)
-
-
-def _start_once(program: Program) -> Child:
-    child = spawn(program)
-    try:
-        child.wait_until_ready()
-    except BaseException:
-        child.stop()
-        raise
-    return child
 
 
 def _damaged(path: Path, reason: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 LOG_TAIL_BYTES = 16_384
+SECOND_TRY_AFTER_S = 0.3
 
 
 class StartError(Exception):
@@ -134,6 +135,17 @@ def spawn(program: Program, *, by_kernel: bool = sys.platform == "linux") -> Chi
     return Child(program, process)
 
 
+def start_ready(program: Program) -> Child:
+    """Start a program and wait until it is ready. Raises StartError after the second try.
+
+    A crash's orphans may need a moment, and `prepare` may mend what the first try ran into.
+    """
+    with contextlib.suppress(StartError):
+        return _start_once(program)
+    time.sleep(SECOND_TRY_AFTER_S)
+    return _start_once(program)
+
+
 def last_words(log: Path) -> str:
     """Return the line of a log's end that explains best why its program gave up."""
     try:
@@ -162,6 +174,16 @@ def find_account(names: Sequence[str] = ("postgres", "nobody")) -> Account | Non
 
 
 _GRAVE_WORDS = ("FATAL", "PANIC", "Fatal error", "Bad file format", "Error:", "Can't")
+
+
+def _start_once(program: Program) -> Child:
+    child = spawn(program)
+    try:
+        child.wait_until_ready()
+    except BaseException:
+        child.stop()
+        raise
+    return child
 
 
 def _plain_environ() -> dict[str, str]:
