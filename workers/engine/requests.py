@@ -1,4 +1,4 @@
-"""One generation from its call to its end, shared by the thread that decodes and the one that reads."""
+"""One generation from its call to its end, shared by who decodes and who reads."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from bot.answering.engine import EngineError, FinishReason, Limits, Usage
-from workers.engine.text import TextStream
+
+
+class Text(Protocol):
+    """Turns what a model decodes into text that is certain."""
+
+    @property
+    def stopped(self) -> bool: ...
+    def push(self, tokens: Sequence[Any], /) -> str: ...
+    def flush(self) -> str: ...
 
 
 class Request:
@@ -19,7 +28,7 @@ class Request:
     decides how, and what comes later changes nothing.
     """
 
-    def __init__(self, prompt_ids: Sequence[int], limits: Limits, text: TextStream) -> None:
+    def __init__(self, prompt_ids: Sequence[int], limits: Limits, text: Text) -> None:
         self.prompt_ids = prompt_ids
         self.limits = limits
         self._text = text
@@ -28,10 +37,12 @@ class Request:
         self._pieces: deque[str] = deque()
         self._error: EngineError | None = None
         self._usage: Usage | None = None
+        self._prompt_tokens = len(prompt_ids)
         self._cached_tokens = 0
         self._output_tokens = 0
         self._queue_ms: float | None = None
         self._ttft_ms: float | None = None
+        self._abandoned = False
         self._wake: Callable[[], None] | None = None
 
     @property
@@ -57,15 +68,20 @@ class Request:
     def count_cached(self, tokens: int) -> None:
         self._cached_tokens = tokens
 
-    def accept(self, token_ids: Sequence[int]) -> None:
+    def count(self, prompt_tokens: int, cached_tokens: int, output_tokens: int) -> None:
+        """Replace our counts by those of the server that decoded."""
+        self._prompt_tokens, self._cached_tokens = prompt_tokens, cached_tokens
+        self._output_tokens = output_tokens
+
+    def accept(self, tokens: Sequence[Any]) -> None:
         """Take decoded tokens; ends the request when they complete a stop string."""
         with self._changed:
-            if self.has_ended or not token_ids:
+            if self.has_ended or not tokens:
                 return
             if self._ttft_ms is None:
                 self._ttft_ms = self._elapsed_ms()
-            self._output_tokens += len(token_ids)
-            self._give(self._text.push(token_ids))
+            self._output_tokens += len(tokens)
+            self._give(self._text.push(tokens))
             if self._text.stopped:
                 self._end("stop")
 
@@ -83,9 +99,16 @@ class Request:
                 self._error = error
                 self._changed.notify_all()
 
-    def end_if_overdue(self) -> None:
-        if self._is_overdue():
+    def end_if_unwanted(self) -> None:
+        """End it if its deadline has passed or its reader has gone."""
+        if self._abandoned:
+            self.end("cancelled")
+        elif self._is_overdue():
             self.end("deadline")
+
+    def abandon(self) -> None:
+        """Nobody will read it. Takes no lock: the garbage collector calls it at any point."""
+        self._abandoned = True
 
     def end_by_reader(self, reason: FinishReason) -> None:
         if not self.has_ended:
@@ -115,7 +138,7 @@ class Request:
     def _end(self, reason: FinishReason) -> None:
         total_ms = self._elapsed_ms()
         self._usage = Usage(
-            prompt_tokens=len(self.prompt_ids),
+            prompt_tokens=self._prompt_tokens,
             cached_tokens=self._cached_tokens,
             output_tokens=self._output_tokens,
             finish_reason=reason,
@@ -144,7 +167,7 @@ class RunningGeneration:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._was_read = False
-        weakref.finalize(self, request.end_by_reader, "cancelled")
+        weakref.finalize(self, request.abandon).atexit = False
 
     @property
     def usage(self) -> Usage:

@@ -47,7 +47,7 @@ class WaitingLine:
         """Forget requests whose reader has gone or whose deadline has passed."""
         for line in (self._interactive, self._batch):
             for request in line:
-                request.end_if_overdue()
+                request.end_if_unwanted()
             kept = [request for request in line if not request.has_ended]
             line.clear()
             line.extend(kept)

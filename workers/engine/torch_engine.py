@@ -1,0 +1,140 @@
+"""The torch driver: transformers models, decoder-only or encoder-decoder, on a GPU or the CPU."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+)
+
+from bot.answering.engine import EngineError
+from workers.engine.local_engine import Backend, LocalEngine
+from workers.engine.prompting import LABELLED_FRAME, ChatFrame, PromptEncoder, find_chat_frame
+from workers.engine.tokenization import Tokenization
+from workers.engine.torch_causal import CausalBackend
+from workers.engine.torch_seq2seq import Seq2SeqBackend
+
+UNSTATED_CONTEXT_TOKENS = 1024
+MOST_CONTEXT_TOKENS = 32768
+
+
+def load_torch_engine(
+    model: str | Path,
+    *,
+    cache_dir: Path,
+    model_name: str | None,
+    progress: Callable[[str], None],
+    slots: int = 8,
+) -> LocalEngine:
+    """Return an engine over a transformers folder, a hub id or a GGUF file.
+
+    A GGUF file is de-quantized once and kept in `cache_dir`. Only safetensors are read and no
+    code that comes with a model is run. Raises EngineError when the model cannot be loaded.
+    """
+    source = str(model)
+    try:
+        if source.endswith(".gguf"):
+            source = str(_ensure_converted(Path(model), cache_dir, progress))
+        progress("loading the model")
+        config = AutoConfig.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        encoder = make_encoder(tokenizer, config)
+    except (OSError, ValueError, ImportError) as error:
+        raise EngineError(f"{source} cannot be loaded: {error}") from error
+    return LocalEngine(
+        encoder,
+        lambda: _load_backend(source, config, tokenizer, encoder, slots),
+        model_name=model_name or Path(source).name,
+    )
+
+
+def make_encoder(tokenizer: Any, config: Any) -> PromptEncoder:
+    """Return the prompt encoder for a transformers tokenizer (one with a fast form)."""
+    rust = getattr(tokenizer, "backend_tokenizer", None)
+    if rust is None:
+        raise ValueError(f"{type(tokenizer).__name__} has no fast form (tokenizer.json)")
+    return PromptEncoder(
+        Tokenization(rust),
+        _frame(tokenizer, config),
+        _context_tokens(tokenizer, config),
+        is_text_to_text=config.is_encoder_decoder,
+    )
+
+
+def end_ids_of(
+    tokenizer: Any, generation: GenerationConfig, encoder: PromptEncoder
+) -> frozenset[int]:
+    """Every token after which the answer is over."""
+    stated = generation.eos_token_id
+    ids = set(stated) if isinstance(stated, list) else {stated}
+    return (
+        frozenset(one for one in ids | {tokenizer.eos_token_id} if one is not None)
+        | encoder.end_ids
+    )
+
+
+def _load_backend(
+    source: str, config: Any, tokenizer: Any, encoder: PromptEncoder, slots: int
+) -> Backend:
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model = auto.from_pretrained(source, dtype=_dtype(config), use_safetensors=True)
+    model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    end_ids = end_ids_of(tokenizer, model.generation_config, encoder)
+    if config.is_encoder_decoder:
+        return Seq2SeqBackend(model, end_ids, slots=slots)
+    chunk_tokens = 2048 if torch.cuda.is_available() else 128
+    return CausalBackend(model, end_ids, slots=slots, chunk_tokens=chunk_tokens)
+
+
+def _dtype(config: Any) -> torch.dtype:
+    """bf16 on a GPU; on a CPU what the checkpoint has, as far as the CPU computes with it."""
+    if torch.cuda.is_available():
+        return torch.bfloat16
+    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    stored = getattr(config, "dtype", None)
+    return (
+        torch.bfloat16 if has_bf16 and stored in {torch.bfloat16, torch.float16} else torch.float32
+    )
+
+
+def _frame(tokenizer: Any, config: Any) -> ChatFrame:
+    if config.is_encoder_decoder or not tokenizer.chat_template:
+        return LABELLED_FRAME
+    return find_chat_frame(
+        lambda messages: str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        )
+    )
+
+
+def _context_tokens(tokenizer: Any, config: Any) -> int:
+    """What the model was trained for; relative positions (T5) state no limit of their own."""
+    text = config.get_text_config(decoder=True)
+    stated = getattr(text, "max_position_embeddings", None) or tokenizer.model_max_length
+    return min(int(stated), MOST_CONTEXT_TOKENS) if stated < 1e9 else UNSTATED_CONTEXT_TOKENS
+
+
+def _ensure_converted(gguf: Path, cache_dir: Path, progress: Callable[[str], None]) -> Path:
+    facts = gguf.stat()
+    folder = cache_dir / "torch" / f"{gguf.stem}-{facts.st_size}-{facts.st_mtime_ns}"
+    if (folder / "config.json").exists():
+        return folder
+    progress("converting the model for torch (once, about a minute)")
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    options: dict[str, Any] = {"gguf_file": gguf.name}
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
+    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.bfloat16, **options)
+    tokenizer.save_pretrained(partial)
+    model.save_pretrained(partial)
+    partial.rename(folder)
+    return folder
