@@ -1,0 +1,75 @@
+"""Server-sent events (HTML standard, section 9.2) over one open response."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import web
+
+HEARTBEAT_SECONDS = 15.0
+RETRY_MS = 1000
+
+
+class Drain:
+    """Tells open streams that this process is about to end."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+
+    def begin(self) -> None:
+        """From now on streams close and their browsers come back to another process."""
+        self.has_begun = True
+
+
+class EventStream:
+    """One browser's stream; made by `open_stream`."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self.response = response
+
+    async def send(self, event: str, data: dict[str, Any], event_id: str | None = None) -> None:
+        """Send one event; JSON holds no raw line break, so one `data` line is enough."""
+        lines = [f"event: {event}", f"data: {json.dumps(data, ensure_ascii=False)}"]
+        if event_id is not None:
+            lines.insert(0, f"id: {event_id}")
+        await self.response.write(("\n".join(lines) + "\n\n").encode())
+
+    async def beat(self) -> None:
+        """A comment that keeps proxies from closing an idle stream."""
+        await self.response.write(b":\n\n")
+
+    async def suggest_retry(self, milliseconds: int) -> None:
+        """Tell the browser when to come back after this stream ends."""
+        await self.response.write(f"retry: {milliseconds}\n\n".encode())
+
+
+@contextlib.asynccontextmanager
+async def open_stream(request: web.Request) -> AsyncIterator[EventStream]:
+    """Begin to stream; a browser that goes away ends the block quietly."""
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream; charset=utf-8",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    await response.prepare(request)
+    stream = EventStream(response)
+    with contextlib.suppress(ConnectionResetError):
+        await stream.suggest_retry(RETRY_MS)
+        yield stream
+        await response.write_eof()
+
+
+async def next_payload(
+    queue: asyncio.Queue[dict[str, Any]], timeout_s: float
+) -> dict[str, Any] | None:
+    """What a Hub's queue brings within the time, or None."""
+    try:
+        return await asyncio.wait_for(queue.get(), timeout_s)
+    except TimeoutError:
+        return None
