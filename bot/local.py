@@ -83,10 +83,19 @@ class LocalServers:
         """Postgres and Valkey, in the order in which they start; `prepare` comes first."""
         return self._postgres(), self._valkey()
 
+    @property
+    def is_claimed(self) -> bool:
+        return self._lock is not None
+
+    def claim(self) -> None:
+        """Make the home and keep every other `up` out of it. Raises LocalError."""
+        if self._lock is None:
+            make_home(self.home)
+            self._lock = HomeLock.claim(self.home)
+
     def prepare(self, progress: Progress = say_nothing, *, postgres: bool = True) -> None:
         """Claim the home and make what is missing in it. Raises LocalError."""
-        make_home(self.home)
-        self._lock = HomeLock.claim(self.home)
+        self.claim()
         try:
             require_free_space(self.home, MIN_FREE_BYTES)
             self._layout = _lay_out(self.home)
