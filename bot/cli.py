@@ -67,7 +67,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         # Whoever read our output (`| head`) has seen enough; there is nothing left to say.
         sys.stderr.close()
         return FAILURE
-    except Exception as error:  # noqa: BLE001 - an operator reads one line, not a traceback
+    except Exception as error:  # an operator reads one line, not a traceback
         return _give_up(error, debug=chosen.debug or "--debug" in chosen.arguments)
 
 

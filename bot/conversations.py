@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bot.events import Advance
-from bot.messages import Author, ConversationStatus, IncomingMessage, Turn
+from bot.messages import Author, ChannelName, ConversationStatus, IncomingMessage, Turn
 from bot.sealing import keyring_of
 from bot.tables import (
     Agent,
@@ -75,6 +75,7 @@ class Claim:
     run_id: UUID
     conversation_id: UUID
     inbox_id: UUID
+    channel: ChannelName
     epoch: int
     token: int
     reply_to: UUID
@@ -247,6 +248,7 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
         run_id=run.id,
         conversation_id=conversation.id,
         inbox_id=conversation.inbox_id,
+        channel=session.get_one(Inbox, conversation.inbox_id).channel,
         epoch=conversation.epoch,
         token=conversation.lease_token,
         reply_to=batch[-1].id,
@@ -296,6 +298,11 @@ def commit_sentence(
     return Advance(conversation.id, conversation.last_seq)
 
 
+def reply_id(session: Session, claim: Claim) -> UUID | None:
+    """The id of the claim's reply, once there is one."""
+    return session.scalar(select(Message.id).where(Message.reply_to == claim.reply_to))
+
+
 def finish_reply(
     session: Session, claim: Claim, citations: Sequence[dict[str, Any]], language: str
 ) -> Advance:
@@ -329,6 +336,12 @@ def finish_handoff(
     conversation.summary = summary
     _give_to_people(session, conversation, reason)
     session.flush()
+    # The farewell belongs to the new owner's time: it must not be withdrawn as outdated.
+    session.execute(
+        update(Delivery)
+        .where(Delivery.conversation_id == conversation.id, Delivery.epoch == claim.epoch)
+        .values(epoch=conversation.epoch)
+    )
     return Advance(advance.conversation_id, conversation.last_seq)
 
 
@@ -339,6 +352,7 @@ def abandon_run(session: Session, claim: Claim, *, failed: bool) -> Advance:
     """
     conversation = _lock(session, claim.conversation_id)
     if conversation.lease_token == claim.token and conversation.epoch == claim.epoch:
+        conversation.lease_token += 1  # whatever the run still tries to write is refused
         conversation.leased_until = None
         conversation.failures += int(failed)
         if conversation.failures >= MAX_FAILURES and conversation.status == "pending":
@@ -348,7 +362,13 @@ def abandon_run(session: Session, claim: Claim, *, failed: bool) -> Advance:
     return Advance(conversation.id, conversation.last_seq, due)
 
 
-def overdue(session: Session, older_than: timedelta, limit: int = 500) -> list[tuple[UUID, str]]:
+def overdue(
+    session: Session,
+    older_than: timedelta,
+    *,
+    channels: Collection[ChannelName] | None = None,
+    limit: int = 500,
+) -> list[tuple[UUID, ChannelName]]:
     """Conversations whose answer is due and that no run holds, with their channel: ring again."""
     current = func.clock_timestamp()
     query = (
@@ -362,7 +382,19 @@ def overdue(session: Session, older_than: timedelta, limit: int = 500) -> list[t
         .order_by(Conversation.unanswered_since)
         .limit(limit)
     )
+    if channels is not None:
+        query = query.where(Inbox.channel.in_(channels))
     return [(row.id, row.channel) for row in session.execute(query)]
+
+
+def channel_of(session: Session, conversation_id: UUID) -> ChannelName | None:
+    """The channel that a conversation came in by, or None if there is no such conversation."""
+    query = (
+        select(Inbox.channel)
+        .join(Conversation, Conversation.inbox_id == Inbox.id)
+        .where(Conversation.id == conversation_id)
+    )
+    return session.scalar(query)
 
 
 # -- what people do --------------------------------------------------------------------------
@@ -824,9 +856,13 @@ def _close_reply(
 
 
 def _note_reply(session: Session, conversation: Conversation, message: Message) -> None:
+    """Note the first reply's time and, where the channel is written to, what to deliver.
+
+    What a take-over cut off was never sent there, so it is not sent now.
+    """
     conversation.first_reply_at = conversation.first_reply_at or now()
     inbox = session.get_one(Inbox, conversation.inbox_id)
-    if inbox.channel in PUSHED_CHANNELS:
+    if inbox.channel in PUSHED_CHANNELS and not message.partial:
         delivery = Delivery(
             id=new_id(),
             message_id=message.id,

@@ -76,6 +76,10 @@ def claim_delivery(session: Session, channels: list[str]) -> Due | None:
     if found is None:
         return None
     delivery, message, conversation, inbox = found
+    if _is_outdated(delivery, message, conversation):
+        delivery.state = "withdrawn"
+        session.flush()
+        return claim_delivery(session, channels)
     delivery.state = "sending"
     delivery.attempts += 1
     delivery.next_attempt_at = now() + CLAIM_EXPIRES
@@ -109,6 +113,12 @@ def backoff_s(attempts: int) -> float:
     """Seconds until the next attempt: doubling, with up to a fifth of jitter."""
     wait_s = min(FIRST_BACKOFF_S * 2.0 ** (attempts - 1), LONGEST_BACKOFF_S)
     return wait_s * random.uniform(0.8, 1.0)
+
+
+def _is_outdated(delivery: Delivery, message: Message, conversation: Conversation) -> bool:
+    """A bot's reply that was not sent yet when a person took over."""
+    taken = conversation.epoch != delivery.epoch and conversation.status in ("open", "snoozed")
+    return message.author == "bot" and taken
 
 
 async def _deliver(sessions: async_sessionmaker[AsyncSession], channel: Channel, due: Due) -> None:

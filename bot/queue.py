@@ -9,12 +9,13 @@ from uuid import UUID
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from bot.messages import ChannelName
 from bot.redis_url import celery_url
 
 log = logging.getLogger(__name__)
 
 INTERACTIVE, BATCH, KNOWLEDGE = "interactive", "batch", "knowledge"
-BATCH_CHANNELS = frozenset({"email"})
+BATCH_CHANNELS: frozenset[ChannelName] = frozenset({"email"})
 ANSWER_TASK = "frontdesk.answer"
 ASK_TASK = "frontdesk.ask"
 INDEX_TASK = "frontdesk.index_article"
@@ -55,7 +56,7 @@ class Queue:
         self._celery = Celery("frontdesk-client", set_as_current=False)
         self._celery.conf.update(celery_settings(redis_url))
 
-    def enqueue_answer(self, conversation_id: UUID, channel: str) -> bool:
+    def enqueue_answer(self, conversation_id: UUID, channel: ChannelName) -> bool:
         """Ask for an answer to the conversation's unanswered messages."""
         queue = BATCH if channel in BATCH_CHANNELS else INTERACTIVE
         return self._ring(ANSWER_TASK, str(conversation_id), queue)

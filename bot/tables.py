@@ -156,6 +156,7 @@ class Passage(Base):
     terms: Mapped[Any] = mapped_column(TSVECTOR)
     term_count: Mapped[int] = mapped_column(default=0)
     embedding: Mapped[Any | None] = mapped_column(Vector(EMBEDDING_DIMENSION))
+    sentence_vectors: Mapped[bytes | None]  # bot.knowledge.sentence_vectors packs and reads them
     embedder: Mapped[str | None]
 
 

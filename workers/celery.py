@@ -1,0 +1,67 @@
+"""The Celery application of `celery -A workers worker`; configured when Celery asks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+
+from bot import logs
+from bot.queue import BATCH, INTERACTIVE, KNOWLEDGE, SWEEP_TASK, celery_settings
+from bot.settings import Settings, SettingsError
+from workers import runtime
+
+SWEEP_SECONDS = 5.0
+
+
+def worker_settings() -> dict[str, Any]:
+    """The configuration of workers and beat, from the environment."""
+    settings = Settings.from_env(os.environ)
+    if not settings.redis_url:
+        raise SettingsError("REDIS_URL is not set; `./frontdesk up` sets it for its own workers.")
+    return {
+        **celery_settings(settings.redis_url),
+        "imports": ["workers.tasks"],
+        "worker_pool": "threads",
+        "worker_concurrency": settings.worker_threads,
+        "beat_schedule": {
+            "sweep": {
+                "task": SWEEP_TASK,
+                "schedule": SWEEP_SECONDS,
+                "options": {"queue": INTERACTIVE, "expires": SWEEP_SECONDS},
+            }
+        },
+        "beat_schedule_filename": str(settings.home / "run" / "beat-schedule"),
+        "beat_max_loop_interval": SWEEP_SECONDS,
+        # A worker that is told no queue serves all of them.
+        "task_queues": None,
+        "task_create_missing_queues": True,
+        "task_default_queue": INTERACTIVE,
+    }
+
+
+app = Celery("workers")
+app.add_defaults(worker_settings)
+QUEUES = (INTERACTIVE, BATCH, KNOWLEDGE)
+
+
+@setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    logs.configure(Settings.from_env(os.environ))
+
+
+@worker_init.connect
+def _start(**_: Any) -> None:
+    runtime.start(Settings.from_env(os.environ))
+
+
+@worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    runtime.current().drain()
+
+
+@worker_shutdown.connect
+def _stop(**_: Any) -> None:
+    runtime.stop()

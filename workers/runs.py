@@ -1,0 +1,352 @@
+"""One run of each kind: claim, work without a transaction, commit each step, ring."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from threading import Semaphore
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from bot import conversations
+from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
+from bot.conversations import BatchGrew, Claim, RunStopped
+from bot.events import Advance, conversation_topic, run_topic
+from bot.knowledge.indexing import index_article
+from bot.messages import ChannelName, Turn
+from bot.queue import BATCH_CHANNELS
+from bot.tables import AnswerRun, Article, Inbox, now
+from workers.leases import LEASE
+from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+# A bell that was lost is rung again this long after the message came.
+OVERDUE = timedelta(seconds=4)
+ASK_LIVES = timedelta(minutes=2)
+MAX_RESTARTS = 3
+
+
+# -- a conversation's answer -----------------------------------------------------------------
+
+
+def answer_conversation(runtime: Runtime, conversation_id: UUID) -> None:
+    """Answer what is unanswered; at most one run at a time holds a conversation."""
+    with runtime.sessions() as session:
+        channel = conversations.channel_of(session, conversation_id)
+    if channel is None:
+        return
+    if channel not in BATCH_CHANNELS:
+        _run_conversation(runtime, conversation_id)
+        return
+    with _slot(runtime.batch_slots) as has_slot:
+        due: UUID | None = conversation_id if has_slot else None
+        while due is not None and not runtime.draining.is_set():
+            _run_conversation(runtime, due)
+            due = _next_batch(runtime)
+
+
+def _run_conversation(runtime: Runtime, conversation_id: UUID) -> None:
+    for restart in range(MAX_RESTARTS + 1):
+        with runtime.sessions.begin() as session:
+            claim = conversations.claim_run(session, conversation_id, LEASE)
+        if claim is None:
+            return
+        try:
+            _answer_claim(runtime, claim, merge_new=restart < MAX_RESTARTS)
+        except BatchGrew:
+            log.info("restarting conversation=%s: more was written", conversation_id)
+            continue
+        except RunStopped as stopped:
+            log.info("stopped conversation=%s reason=%s", conversation_id, stopped)
+        return
+
+
+def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
+    is_done = is_stopped = False
+    try:
+        with runtime.leases.keep(claim):
+            runtime.publisher.publish(conversation_topic(claim.conversation_id), {"typing": "bot"})
+            advance = _write_reply(runtime, claim, merge_new=merge_new)
+        is_done = True
+    except RunStopped:
+        is_stopped = True
+        raise
+    finally:
+        if not is_done:
+            advance = _let_go(runtime, claim, failed=not is_stopped)
+        _ring(runtime, advance, claim.channel)
+
+
+def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
+    with runtime.sessions() as session:
+        request = _request_of_claim(session, runtime, claim)
+    engine = runtime.engine_within(request.timeout)
+    any_shown = bool(claim.shown)
+    outcome: Outcome | None = None
+    for item in runtime.answer(request, runtime.knowledge, engine):
+        if isinstance(item, Outcome):
+            outcome = item
+        else:
+            _show(runtime, claim, item, merge_new=merge_new)
+            any_shown = True
+    assert outcome is not None, "an answer stream ends with its outcome"
+    if not any_shown:
+        _show(
+            runtime, claim, CheckedSentence(outcome.text, None, verbatim=True), merge_new=merge_new
+        )
+    return _finish(runtime, claim, outcome)
+
+
+def _request_of_claim(session: Session, runtime: Runtime, claim: Claim) -> AnswerRequest:
+    inbox = session.get_one(Inbox, claim.inbox_id)
+    return AnswerRequest(
+        inbox_id=claim.inbox_id,
+        company=inbox.company or inbox.name,
+        turns=claim.turns,
+        timeout=runtime.answer_timeout,
+        unanswered=len(claim.message_ids),
+        failures=claim.failures,
+        shown=claim.shown,
+        priority="batch" if inbox.channel in BATCH_CHANNELS else "interactive",
+    )
+
+
+def _show(runtime: Runtime, claim: Claim, item: CheckedSentence, *, merge_new: bool) -> None:
+    with runtime.sessions.begin() as session:
+        advance = conversations.commit_sentence(session, claim, item.text, merge_new=merge_new)
+    runtime.publisher.advanced(advance)
+
+
+def _finish(runtime: Runtime, claim: Claim, outcome: Outcome) -> Advance:
+    citations = [asdict(citation) for citation in outcome.citations]
+    with runtime.sessions.begin() as session:
+        if outcome.action == "handoff":
+            advance = conversations.finish_handoff(
+                session,
+                claim,
+                reason=outcome.reason,
+                summary=outcome.summary,
+                citations=citations,
+                language=outcome.language,
+            )
+        else:
+            advance = conversations.finish_reply(session, claim, citations, outcome.language)
+        _store(session, claim.run_id, outcome, reply_id=conversations.reply_id(session, claim))
+    log.info(
+        "answered conversation=%s action=%s reason=%s ttft_ms=%s total_ms=%.0f",
+        claim.conversation_id,
+        outcome.action,
+        outcome.reason,
+        f"{outcome.usage.ttft_ms:.0f}" if outcome.usage and outcome.usage.ttft_ms else "-",
+        outcome.total_ms,
+    )
+    return advance
+
+
+def _let_go(runtime: Runtime, claim: Claim, *, failed: bool) -> Advance:
+    with runtime.sessions.begin() as session:
+        advance = conversations.abandon_run(session, claim, failed=failed)
+        run = session.get_one(AnswerRun, claim.run_id)
+        run.state = "failed" if failed else "stopped"
+        run.finished_at = now()
+    return advance
+
+
+def _ring(runtime: Runtime, advance: Advance, channel: ChannelName) -> None:
+    runtime.publisher.advanced(advance)
+    if advance.answer_due and not runtime.draining.is_set():
+        runtime.queue.enqueue_answer(advance.conversation_id, channel)
+
+
+# -- a question of `ask` ---------------------------------------------------------------------
+
+
+def answer_ask(runtime: Runtime, run_id: UUID) -> None:
+    """Answer an `ask` once; its sentences go out as they come, its result is stored."""
+    with runtime.sessions.begin() as session:
+        request = _claim_ask(session, runtime, run_id)
+    if request is None:
+        return
+    topic = run_topic(run_id)
+    engine = runtime.engine_within(request.timeout)
+    for item in runtime.answer(request, runtime.knowledge, engine):
+        if isinstance(item, Outcome):
+            with runtime.sessions.begin() as session:
+                _store(session, run_id, item)
+        else:
+            runtime.publisher.publish(topic, {"sentence": item.text})
+    runtime.publisher.publish(topic, {"done": True})
+
+
+def _claim_ask(session: Session, runtime: Runtime, run_id: UUID) -> AnswerRequest | None:
+    taken = session.execute(
+        update(AnswerRun)
+        .where(AnswerRun.id == run_id, AnswerRun.state == "queued")
+        .values(state="running", started_at=now())
+        .returning(AnswerRun.id)
+    )
+    if taken.one_or_none() is None:
+        return None
+    run = session.get_one(AnswerRun, run_id, populate_existing=True)
+    inbox = session.get_one(Inbox, run.inbox_id)
+    asked = json.loads(run.request)
+    return AnswerRequest(
+        inbox_id=inbox.id,
+        company=inbox.company or inbox.name,
+        turns=tuple(Turn(_author(turn["role"]), turn["text"]) for turn in asked["messages"]),
+        timeout=runtime.answer_timeout,
+        locale=asked.get("locale"),
+    )
+
+
+def _author(role: str) -> Any:
+    return {"user": "contact", "assistant": "bot"}.get(role, role)
+
+
+def public_result(run_id: UUID, outcome: Outcome) -> dict[str, Any]:
+    """The outcome as `POST /api/v1/ask` returns it."""
+    usage = outcome.usage
+    return {
+        "action": outcome.action,
+        "text": outcome.text,
+        "confidence": round(outcome.confidence, 4),
+        "citations": [asdict(citation) for citation in outcome.citations],
+        "language": outcome.language,
+        "run_id": str(run_id),
+        "timings": {
+            "retrieval_ms": round(outcome.retrieval_ms, 1),
+            "queue_ms": round(usage.queue_ms, 1) if usage else None,
+            "ttft_ms": round(usage.ttft_ms, 1) if usage and usage.ttft_ms else None,
+            "first_sentence_ms": (
+                round(outcome.first_sentence_ms, 1)
+                if outcome.first_sentence_ms is not None
+                else None
+            ),
+            "total_ms": round(outcome.total_ms, 1),
+        },
+    }
+
+
+def _store(session: Session, run_id: UUID, outcome: Outcome, reply_id: UUID | None = None) -> None:
+    usage = outcome.usage
+    result = {
+        **public_result(run_id, outcome),
+        "reason": outcome.reason,
+        "summary": outcome.summary,
+        "query": outcome.query,
+        "rejected": [asdict(rejected) for rejected in outcome.rejected],
+    }
+    evidence = [
+        {
+            "passage_id": str(passage.passage_id),
+            "external_id": passage.external_id,
+            "title": passage.title,
+            "heading": passage.heading,
+            "score": passage.score,
+            "cosine": passage.cosine,
+            "lexical": passage.lexical,
+        }
+        for passage in outcome.passages
+    ]
+    conversations.store_result(
+        session,
+        run_id,
+        result,
+        state="done",
+        reply_id=reply_id,
+        action=outcome.action,
+        reason=outcome.reason,
+        confidence=outcome.confidence,
+        language=outcome.language,
+        model=outcome.model,
+        evidence=evidence,
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        cached_tokens=usage.cached_tokens if usage else 0,
+        output_tokens=usage.output_tokens if usage else 0,
+        queue_ms=usage.queue_ms if usage else None,
+        ttft_ms=usage.ttft_ms if usage else None,
+        retrieval_ms=outcome.retrieval_ms,
+        first_sentence_ms=outcome.first_sentence_ms,
+        total_ms=outcome.total_ms,
+    )
+
+
+# -- articles and the sweep ------------------------------------------------------------------
+
+
+def index_articles(runtime: Runtime, article_id: UUID) -> None:
+    """Index this article and then the others that wait, in the one slot there is for it."""
+    with _slot(runtime.knowledge_slots) as has_slot:
+        due: UUID | None = article_id if has_slot else None
+        while due is not None and not runtime.draining.is_set():
+            index_article(runtime.sessions, runtime.embedder, due)
+            due = _next_article(runtime)
+
+
+def sweep(runtime: Runtime) -> None:
+    """Ring for conversations, questions and articles that are due and that nobody holds."""
+    with runtime.sessions.begin() as session:
+        woken = conversations.wake_snoozed(session)
+        overdue = conversations.overdue(session, OVERDUE)
+        questions = list(session.scalars(_lost_questions()))
+        articles = list(session.scalars(_articles_to_index(runtime).limit(1)))
+    for advance in woken:
+        runtime.publisher.advanced(advance)
+    for conversation_id, channel in overdue:
+        runtime.queue.enqueue_answer(conversation_id, channel)
+    for run_id in questions:
+        runtime.queue.enqueue_ask(run_id)
+    for article_id in articles:
+        runtime.queue.enqueue_index(article_id)
+    if overdue or questions:
+        log.info("swept conversations=%d questions=%d", len(overdue), len(questions))
+
+
+def _lost_questions() -> Any:
+    return select(AnswerRun.id).where(
+        AnswerRun.state == "queued",
+        AnswerRun.conversation_id.is_(None),
+        AnswerRun.created_at < now() - OVERDUE,
+        AnswerRun.created_at > now() - ASK_LIVES,
+    )
+
+
+def _articles_to_index(runtime: Runtime) -> Any:
+    return (
+        select(Article.id)
+        .where(
+            or_(Article.indexed_hash.is_(None), Article.indexed_hash != Article.content_hash),
+            Article.index_error.is_(None),
+        )
+        .order_by(Article.updated_at)
+    )
+
+
+def _next_article(runtime: Runtime) -> UUID | None:
+    with runtime.sessions() as session:
+        found: UUID | None = session.scalar(_articles_to_index(runtime).limit(1))
+    return found
+
+
+def _next_batch(runtime: Runtime) -> UUID | None:
+    with runtime.sessions() as session:
+        due = conversations.overdue(session, timedelta(0), channels=BATCH_CHANNELS, limit=1)
+    return due[0][0] if due else None
+
+
+@contextmanager
+def _slot(slots: Semaphore) -> Iterator[bool]:
+    taken = slots.acquire(blocking=False)
+    try:
+        yield taken
+    finally:
+        if taken:
+            slots.release()

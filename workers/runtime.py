@@ -1,0 +1,174 @@
+"""What a worker process holds: database, model, embedder, bells; built by Celery's signals."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.answering.answer import answer
+from bot.answering.engine import Engine, EngineError
+from bot.answering.outcome import AnswerRequest, AnswerStream, Knowledge
+from bot.database import keyring_of_settings, make_engine, make_sessions
+from bot.events import Publisher
+from bot.knowledge.embedder import Embedder
+from bot.knowledge.search import HybridSearch
+from bot.model_files import ModelError, models_folder, resolve_model
+from bot.queue import Queue
+from bot.settings import Settings
+from workers.embedding import load_embedder
+from workers.engine.load import load_engine
+from workers.leases import Leases
+
+Answer = Callable[[AnswerRequest, Knowledge, Engine | None], AnswerStream]
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 20.0
+BATCH_SHARE, KNOWLEDGE_SLOTS = 2, 1
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The collaborators of the tasks.
+
+    `batch_slots` and `knowledge_slots` leave threads to chats: a bell that finds no slot is
+    dropped, since whoever holds one goes on until nothing of its kind is due.
+    """
+
+    sessions: sessionmaker[Session]
+    engine: Future[Engine | None]
+    embedder: Embedder
+    knowledge: Knowledge
+    answer: Answer
+    publisher: Publisher
+    queue: Queue
+    leases: Leases
+    answer_timeout: timedelta
+    batch_slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    knowledge_slots: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(KNOWLEDGE_SLOTS)
+    )
+    draining: threading.Event = field(default_factory=threading.Event)
+
+    def engine_within(self, timeout: timedelta) -> Engine | None:
+        """The model once it is loaded; None if there is none, or not within the time."""
+        try:
+            return self.engine.result(timeout.total_seconds())
+        except FutureTimeout:
+            log.warning("the model is still loading")
+            return None
+        except EngineError as error:
+            log.warning("no model error=%s", error)
+            return None
+
+    def drain(self) -> None:
+        """Let running answers finish for DRAIN_SECONDS, then hand them to other workers."""
+        self.draining.set()
+        timer = threading.Timer(DRAIN_SECONDS, self._hand_back)
+        timer.daemon = True
+        timer.start()
+
+    def close(self) -> None:
+        """Free the model and the connections."""
+        self.leases.stop()
+        if self.engine.done() and self.engine.exception() is None:
+            engine = self.engine.result()
+            if engine is not None:
+                engine.close()
+        self.queue.close()
+        self.publisher.close()
+
+    def _hand_back(self) -> None:
+        for claim, advance in self.leases.hand_back():
+            log.info("handed back conversation=%s", advance.conversation_id)
+            if advance.answer_due:
+                self.queue.enqueue_answer(advance.conversation_id, claim.channel)
+
+
+_current: Runtime | None = None
+
+
+def current() -> Runtime:
+    """The runtime of this worker process."""
+    if _current is None:
+        raise RuntimeError("The worker has not started.")
+    return _current
+
+
+def use(runtime: Runtime) -> None:
+    """Make this the process's runtime; for `start` and for tests with a scripted engine."""
+    global _current  # Celery's signals and tasks share nothing but the module
+    _current = runtime
+
+
+def start(settings: Settings) -> None:
+    """Build the runtime of the settings; the model loads in the background."""
+    runtime = build(settings, _load_in_background(settings))
+    runtime.leases.start()
+    use(runtime)
+
+
+def stop() -> None:
+    """Close the runtime, if there is one."""
+    if _current is not None:
+        _current.close()
+
+
+def build(settings: Settings, engine: Future[Engine | None]) -> Runtime:
+    """A runtime over the settings' servers, with this engine."""
+    assert settings.database_url, "the supervisor or the operator sets DATABASE_URL"
+    assert settings.redis_url, "the supervisor or the operator sets REDIS_URL"
+    database = make_engine(settings.database_url, pool_size=settings.worker_threads + 2)
+    sessions = make_sessions(database, keyring_of_settings(settings))
+    embedder = load_embedder()
+    return Runtime(
+        sessions=sessions,
+        engine=engine,
+        embedder=embedder,
+        knowledge=HybridSearch(sessions, embedder),
+        answer=answer,
+        publisher=Publisher(settings.redis_url),
+        queue=Queue(settings.redis_url),
+        leases=Leases(sessions),
+        answer_timeout=timedelta(seconds=settings.answer_timeout_s),
+        batch_slots=threading.Semaphore(max(1, settings.worker_threads // BATCH_SHARE)),
+    )
+
+
+def _load_in_background(settings: Settings) -> Future[Engine | None]:
+    loaded: Future[Engine | None] = Future()
+
+    def load() -> None:
+        try:
+            loaded.set_result(_load(settings))
+        except (EngineError, ModelError, OSError) as error:
+            log.error("the model did not load error=%s", error)
+            loaded.set_exception(EngineError(str(error)))
+
+    threading.Thread(target=load, name="load model", daemon=True).start()
+    return loaded
+
+
+def _load(settings: Settings) -> Engine | None:
+    if settings.engine == "none":
+        return None
+    models = models_folder(os.environ)
+    model = resolve_model(settings.model, models)
+    return load_engine(
+        settings.engine,
+        model.path or model.name,
+        cache_dir=models,
+        url=settings.engine_url,
+        api_key=settings.engine_api_key,
+        model_name=settings.engine_model or model.name,
+        remote_consent=settings.remote_consent,
+        progress=lambda line: log.info("loading the model: %s", line),
+    )

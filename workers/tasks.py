@@ -1,0 +1,33 @@
+"""The tasks, thin: which run to make of a bell. The work stands in `workers.runs`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from bot.queue import ANSWER_TASK, ASK_TASK, INDEX_TASK, SWEEP_TASK
+from workers import runs, runtime
+from workers.celery import app
+
+
+@app.task(name=ANSWER_TASK)
+def answer(conversation_id: str) -> None:
+    """Answer the unanswered messages of a conversation."""
+    runs.answer_conversation(runtime.current(), UUID(conversation_id))
+
+
+@app.task(name=ASK_TASK)
+def ask(run_id: str) -> None:
+    """Answer an `ask` request."""
+    runs.answer_ask(runtime.current(), UUID(run_id))
+
+
+@app.task(name=INDEX_TASK)
+def index_article(article_id: str) -> None:
+    """Make an article's passages, and go on with whatever else waits to be indexed."""
+    runs.index_articles(runtime.current(), UUID(article_id))
+
+
+@app.task(name=SWEEP_TASK)
+def sweep() -> None:
+    """Ring again for whatever is due and was not rung, or whose worker died."""
+    runs.sweep(runtime.current())
