@@ -5,23 +5,13 @@ from __future__ import annotations
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from bot.home import LocalError
-from bot.instance import NothingRuns
-from bot.sealing import SealingError
 from bot.settings import SettingsError
-from bot.spawn import StartError
+
+_OUR_PACKAGES = frozenset({"bot", "channels", "workers"})
 
 
-class CommandError(Exception):
-    """A command cannot do what it was asked; the message is one line and says why."""
-
-
-class UsageError(CommandError):
+class UsageError(Exception):
     """A command was called in a way that cannot work; the message says how it can."""
-
-
-# Errors whose message was written for the person who reads it.
-_SPOKEN = (CommandError, LocalError, NothingRuns, SealingError, SettingsError, StartError)
 
 
 def is_usage(error: Exception) -> bool:
@@ -31,7 +21,7 @@ def is_usage(error: Exception) -> bool:
 
 def explain(error: Exception) -> str:
     """One line about an error."""
-    if isinstance(error, _SPOKEN) or type(error).__name__.endswith("Error") and _is_ours(error):
+    if _is_ours(error):
         return _one_line(str(error))
     if isinstance(error, OperationalError):
         return f"Postgres does not answer ({_one_line(str(error.orig))}): see `./frontdesk doctor`."
@@ -54,7 +44,8 @@ def explain(error: Exception) -> str:
 
 
 def _is_ours(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in ("bot", "channels", "workers")
+    # Our errors' messages are written for the person who reads them.
+    return type(error).__module__.partition(".")[0] in _OUR_PACKAGES
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`frontdesk migrate` (also `upgrade`): the schema to this version, while the old one still runs."""
+"""`frontdesk migrate`, also `upgrade`: the schema to this version, beside the one that runs."""
 
 from __future__ import annotations
 
