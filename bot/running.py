@@ -10,7 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What `up` tells of itself. Secrets stand in the files that it names, never here."""
+    """What `up` tells of itself. Secrets stand in the files that it names, never here.
+
+    `page_url` is what customers open; `api_url` is the web process as this machine reaches it.
+    Neither has a path: the API is below `/api/v1`.
+    """
 
     pid: int
     page_url: str

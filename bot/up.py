@@ -245,6 +245,9 @@ class _Up:
         """The address customers use; ours, with the port we found, where none was set."""
         if "FRONTDESK_PUBLIC_URL" in self._environ or "FRONTDESK_PUBLIC_URL_FILE" in self._environ:
             return self._settings.public_url
+        return self._local_url()
+
+    def _local_url(self) -> str:
         host = self._connect_host()
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
 
@@ -252,7 +255,7 @@ class _Up:
         return Running(
             pid=os.getpid(),
             page_url=self._public_url(),
-            api_url=f"{self._public_url()}/api/v1",
+            api_url=self._local_url(),
             database_url_file=str(self._files.database_url),
             redis_url_file=str(self._files.redis_url),
             master_key_file=str(self._files.master_key),
