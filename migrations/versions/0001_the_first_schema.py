@@ -281,6 +281,7 @@ def upgrade() -> None:
         sa.Column("terms", postgresql.TSVECTOR(), nullable=False),
         sa.Column("term_count", sa.Integer(), nullable=False),
         sa.Column("embedding", Vector(384), nullable=True),
+        sa.Column("sentence_vectors", sa.LargeBinary(), nullable=True),
         sa.Column("embedder", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["article_id"], ["article.id"], name=op.f("fk_passage_article_id"), ondelete="CASCADE"
