@@ -12,17 +12,18 @@ from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot import conversations
 from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
 from bot.conversations import BatchGrew, Claim, RunStopped
 from bot.events import Advance, conversation_topic, run_topic
+from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import index_article
 from bot.messages import ChannelName, Turn
 from bot.queue import BATCH_CHANNELS
-from bot.tables import AnswerRun, Article, Inbox, now
+from bot.tables import AnswerRun, Inbox, now
 from workers.leases import LEASE
 from workers.runtime import Runtime
 
@@ -297,7 +298,7 @@ def sweep(runtime: Runtime) -> None:
         woken = conversations.wake_snoozed(session)
         overdue = conversations.overdue(session, OVERDUE)
         questions = list(session.scalars(_lost_questions()))
-        articles = list(session.scalars(_articles_to_index(runtime).limit(1)))
+        articles = unindexed(session, limit=1)
     for advance in woken:
         runtime.publisher.advanced(advance)
     for conversation_id, channel in overdue:
@@ -319,21 +320,9 @@ def _lost_questions() -> Any:
     )
 
 
-def _articles_to_index(runtime: Runtime) -> Any:
-    return (
-        select(Article.id)
-        .where(
-            or_(Article.indexed_hash.is_(None), Article.indexed_hash != Article.content_hash),
-            Article.index_error.is_(None),
-        )
-        .order_by(Article.updated_at)
-    )
-
-
 def _next_article(runtime: Runtime) -> UUID | None:
     with runtime.sessions() as session:
-        found: UUID | None = session.scalar(_articles_to_index(runtime).limit(1))
-    return found
+        return next(iter(unindexed(session, limit=1)), None)
 
 
 def _next_batch(runtime: Runtime) -> UUID | None:
