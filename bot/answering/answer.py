@@ -1,0 +1,247 @@
+"""Answers a conversation from the articles, sentence by checked sentence, or hands it over.
+
+History -> language -> questions -> passages -> sentences -> decision -> phrasing -> check. No
+sentence leaves here that its evidence does not bear out: what the model writes and the check
+refuses is replaced by the evidence itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.answering import prompt, texts
+from bot.answering.citing import cite
+from bot.answering.decide import Decision, decide
+from bot.answering.engine import Engine, Usage
+from bot.answering.evidence import Evidence, Found, gather
+from bot.answering.ground import Asked, check_sentence
+from bot.answering.intent import read_intent
+from bot.answering.language import customer_language
+from bot.answering.outcome import (
+    Action,
+    AnswerRequest,
+    AnswerStream,
+    CheckedSentence,
+    Knowledge,
+    Outcome,
+    Rejected,
+)
+from bot.answering.phrasing import Phrasing
+from bot.answering.query import read_questions
+from bot.answering.summary import summarize
+from bot.answering.words import content_words
+
+FACTS = 3
+"""Evidence sentences that the model is given for a question."""
+NEAR = 0.015
+"""A second evidence sentence is told with the first when its score is this near."""
+RESERVE = timedelta(milliseconds=500)
+"""Kept back from the model, so that the evidence can still be sent before the deadline."""
+
+_HANDOFF_PHRASES: dict[str, texts.Phrase] = {
+    "no_evidence": "no_evidence", "instructions": "no_evidence", "declined": "no_evidence",
+    "wants_person": "wants_person", "failed": "failed", "engine": "engine",
+    "own_order": "own_order", "serious": "serious", "partly": "partly",
+}  # fmt: skip
+
+
+def answer(request: AnswerRequest, knowledge: Knowledge, engine: Engine | None) -> AnswerStream:
+    """Yield the reply's sentences as they are checked, then exactly one Outcome.
+
+    Blocks on search and engine. Never raises for a failing engine: the evidence itself, or a
+    handoff, takes the model's place.
+    """
+    run = _Run(request, knowledge, engine)
+    intent = read_intent(request.turns, request.unanswered, request.failures)
+    if intent == "greeting" or intent == "thanks":
+        yield from run.close("clarify", texts.say(intent, run.language), intent)
+        return
+    run.search()
+    if intent != "ask":
+        yield from run.hand_over(intent)
+    elif run.is_vague:
+        yield from run.close("clarify", run.asking_back(), "vague")
+    else:
+        yield from run.reply()
+
+
+@dataclass(slots=True)
+class _Part:
+    """One question, what was found for it and what was decided."""
+
+    found: Found
+    decision: Decision
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run: what was found, what was shown, what it cost."""
+
+    request: AnswerRequest
+    knowledge: Knowledge
+    engine: Engine | None
+    started: float = field(default_factory=time.monotonic)
+    language: str = ""
+    parts: list[_Part] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    used: list[Evidence] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    usage: Usage | None = None
+    endings: list[str] = field(default_factory=list)
+    retrieval_ms: float = 0.0
+    first_sentence_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        self.language = customer_language(self.request.turns, self.request.locale)
+        self.shown = list(self.request.shown)
+
+    def search(self) -> None:
+        for question in read_questions(self.request.turns, self.request.unanswered):
+            found = gather(question, self.request.inbox_id, self.knowledge)
+            self.parts.append(_Part(found, decide(found)))
+        self.retrieval_ms = self._elapsed_ms()
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether there is too little to answer: at most one word, and nothing before it."""
+        first = self.parts[0]
+        words = content_words(first.found.question.text)
+        bare = len(self.parts) == 1 and not first.found.question.context
+        return bare and (not words or (len(words) == 1 and not first.decision.is_sure))
+
+    def asking_back(self) -> str:
+        """A question back; it names the topics where the search found some."""
+        found = self.parts[0].found
+        titles = list(dict.fromkeys(each.passage.title for each in found.evidence[:4]))[:3]
+        if not titles or not content_words(found.question.text):
+            return texts.say("clarify", self.language)
+        return texts.say("clarify_between", self.language, topics=", ".join(titles))
+
+    def reply(self) -> AnswerStream:
+        """Answer the questions that can be answered; hand over when that is not all of them."""
+        told = 0
+        for part in self.parts:
+            if part.decision.answers:
+                before = len(self.used)
+                yield from self._tell(part)
+                told += len(self.used) > before
+        if told == len(self.parts):
+            yield self._outcome("answer", self._how_told())
+        else:
+            yield from self.hand_over("partly" if told else self._why_nothing())
+
+    def hand_over(self, reason: str) -> AnswerStream:
+        phrase = _HANDOFF_PHRASES.get(reason, "no_evidence")
+        yield from self.close("handoff", texts.say(phrase, self.language), reason)
+
+    def close(self, action: Action, text: str, reason: str) -> AnswerStream:
+        """End with a fixed sentence."""
+        yield from self._emit(CheckedSentence(text, None, verbatim=False))
+        yield self._outcome(action, reason)
+
+    def _tell(self, part: _Part) -> Iterator[CheckedSentence]:
+        evidence = part.found.evidence[:FACTS]
+        asked = Asked(
+            part.found.question.text,
+            self.language,
+            self.request.company,
+            prompt.system_prompt(self.request.company),
+        )
+        phrasing = Phrasing(evidence, asked)
+        if not self._was_told(part, asked):
+            for sentence in self._phrased(part, phrasing):
+                yield from self._emit(sentence)
+            self.used += [evidence[index] for index in phrasing.used]
+        self.rejected += phrasing.rejected
+        self.usage = phrasing.usage or self.usage
+
+    def _phrased(self, part: _Part, phrasing: Phrasing) -> Iterator[CheckedSentence]:
+        """The model's sentences; the evidence itself where there is no model or it fails."""
+        if self.engine is not None:
+            written = prompt.compose(
+                self.request.company,
+                self.request.turns[: -self.request.unanswered],
+                phrasing.asked.question,
+                phrasing.evidence,
+                self.language,
+            )
+            budget = self.request.timeout - timedelta(seconds=time.monotonic() - self.started)
+            yield from phrasing.by_model(
+                self.engine, written, budget - RESERVE, self.request.priority
+            )
+        self.endings.append(phrasing.ending if self.engine else "no_engine")
+        if not phrasing.used and self._evidence_suffices(part, phrasing):
+            yield from phrasing.verbatim(_how_many(part.found))
+
+    def _evidence_suffices(self, part: _Part, phrasing: Phrasing) -> bool:
+        """Evidence alone answers when it is surely right, or when no model spoke against it."""
+        return self.engine is None or phrasing.ending == "told" or part.decision.is_sure
+
+    def _was_told(self, part: _Part, asked: Asked) -> bool:
+        """Whether a run that died already showed an answer to this question."""
+        evidence = part.found.evidence[:FACTS]
+        for text in self.request.shown:
+            verdict = check_sentence(text, [each.support for each in evidence], asked)
+            verbatim = [each for each in evidence if each.shown == text]
+            if verdict.evidence is not None or verbatim:
+                self.used += verbatim or [evidence[verdict.evidence or 0]]
+        return any(each in self.used for each in evidence)
+
+    def _emit(self, sentence: CheckedSentence) -> Iterator[CheckedSentence]:
+        """Yield a sentence unless it was shown before."""
+        if sentence.text in self.shown:
+            return
+        if self.first_sentence_ms is None:
+            self.first_sentence_ms = self._elapsed_ms()
+        self.shown.append(sentence.text)
+        yield sentence
+
+    def _how_told(self) -> str:
+        for ending in ("engine_failed", "deadline", "declined"):
+            if ending in self.endings:
+                return f"evidence, verbatim: {ending}"
+        return "evidence, verbatim: no engine" if "no_engine" in self.endings else "evidence"
+
+    def _why_nothing(self) -> str:
+        if "engine_failed" in self.endings or "deadline" in self.endings:
+            return "engine"
+        return "declined" if "declined" in self.endings else "no_evidence"
+
+    def _outcome(self, action: Action, reason: str) -> Outcome:
+        text = texts.joined(self.shown)
+        asked = "\n".join(turn.text for turn in self.request.turns[-self.request.unanswered :])
+        found = [part.found for part in self.parts]
+        told = text if self.used and action == "handoff" else ""
+        return Outcome(
+            action=action,
+            text=text,
+            reason=reason,
+            confidence=min((part.decision.probability for part in self.parts), default=0.0),
+            language=self.language,
+            citations=cite(found, self.used),
+            summary=summarize(reason, asked, found, told) if action == "handoff" else "",
+            model=self.engine.model_name if self.engine and self.usage else None,
+            usage=self.usage,
+            retrieval_ms=self.retrieval_ms,
+            first_sentence_ms=self.first_sentence_ms,
+            total_ms=self._elapsed_ms(),
+            passages=tuple(passage for each in found for passage in each.passages),
+            rejected=tuple(self.rejected),
+            query="\n".join(each.question.text for each in found),
+        )
+
+    def _elapsed_ms(self) -> float:
+        return 1000 * (time.monotonic() - self.started)
+
+
+def _how_many(found: Found) -> int:
+    """How many evidence sentences are told verbatim: the second only when it is as near."""
+    scores = [each.score for each in found.evidence[:2]]
+    alike = len(scores) == 2 and scores[0] - scores[1] < NEAR
+    same_article = alike and (
+        found.evidence[0].passage.article_id == found.evidence[1].passage.article_id
+    )
+    return 2 if same_article else 1

@@ -1,0 +1,340 @@
+"""Checks a sentence that the model wrote against its evidence, before anybody sees it.
+
+The check knows no meaning. It compares what can be compared - figures, names, denials,
+conditions, promises, links, words - and refuses when in doubt, because the evidence itself is
+always at hand to be shown instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bot.answering import polarity
+from bot.answering.figures import Figure, contains, read_figures
+from bot.answering.language import same_language, written_language
+from bot.answering.words import content_words, is_unsegmented, listed, stem
+
+MIN_SUPPORT = 0.6
+"""Least share of a reply's content words that its evidence must hold."""
+MAX_STRANGE_WORDS = 0.2
+"""Largest share of content words that neither evidence nor question holds."""
+
+_LINK = re.compile(
+    r"https?://[^\s)>\]]+|www\.[^\s)>\]]+|\b[\w.+-]+@[\w-]+\.[\w.-]+|\b[\w-]+\.(?:com|org|net|io|cc|shop|cn|de|eu)\b\S*",
+    re.IGNORECASE,
+)
+_PHONE = re.compile(r"\+?\d[\d ()/.-]{6,}\d")
+_CLAUSE = re.compile(
+    r"[;；。.!！?？]\s+|[;；。！？\n]|,\s+|，|、(?=不)|\s+(?:but|and|while|whereas|however)\s+|但是?|而且?|不过",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(
+    r"<\||\|>|```|</?[a-z_]+>|\{\{|\}\}|^\s*(?:assistant|system|user)\s*:", re.IGNORECASE
+)
+_TALK_OF_PROMPT = re.compile(
+    r"\b(?:system prompt|my instructions|the (?:given |provided )?facts?|provided (?:facts|information|text|context)"
+    r"|fact \d|language model|as an ai|i was (?:told|instructed))\b|系统提示|提示词|根据提供的|所提供的|上述事实|事实\s*\d|语言模型|我的指令",
+    re.IGNORECASE,
+)
+_OWN_DEED = re.compile(
+    r"\b(?:i(?:'ll|'ve| will| have| can| am| would)|i'm|let me|we(?:'ll| will| have| are going))\b"
+    r"|我(?:会|将|已|来|可以|帮|这就)|我们(?:会|将|已)|已(?:经)?(?:为您|帮您)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)(?<![\w'’])[A-Z][\w'’-]+|\b[A-Z]{2,}\b")
+_PROMPT_RUN = 5
+_SMALL_WORDS = frozenset(
+    map(
+        stem,
+        listed(
+            """
+    available offer provide allow accept able include contact additional information also
+    currently typically usually total cost price please note however following within order item
+    product customer store shop company option request
+    """
+        ),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What a sentence leans on: the evidence's own text and what it stands under."""
+
+    text: str
+    context: str = ""
+
+    @property
+    def whole(self) -> str:
+        return f"{self.context} {self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The circumstances of a check: the question, the language to reply in, the system prompt."""
+
+    question: str
+    language: str
+    company: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The evidence a sentence is supported by, or the name of the check that it failed."""
+
+    evidence: int | None
+    failed: str = ""
+    text: str = ""
+
+
+def check_sentence(sentence: str, evidence: Sequence[Support], asked: Asked) -> Verdict:
+    """Find the one evidence sentence that supports the whole sentence.
+
+    A leading yes or no that the evidence does not bear out is dropped, and the rest is checked
+    alone. `text` of the verdict is the sentence as it may be shown.
+    """
+    if failed := _unfit(sentence, asked):
+        return Verdict(None, failed)
+    verdict = _best(sentence, evidence, asked)
+    bare = polarity.without_opening(sentence)
+    if verdict.evidence is not None or bare == sentence or not bare:
+        return verdict
+    return _best(bare, evidence, asked)
+
+
+def _best(sentence: str, evidence: Sequence[Support], asked: Asked) -> Verdict:
+    """Try the evidence in order of how much of the sentence it holds."""
+    order = sorted(range(len(evidence)), key=lambda i: -_support(sentence, evidence[i]))
+    failed = "nothing to support it"
+    for place, index in enumerate(order):
+        reason = _unsupported(sentence, evidence[index], asked)
+        if not reason:
+            return Verdict(index, text=sentence)
+        if place == 0:
+            failed = reason
+    return Verdict(None, failed)
+
+
+def _unfit(sentence: str, asked: Asked) -> str:
+    """What no evidence could make right."""
+    if _CONTROL.search(sentence):
+        return "control text"
+    if _TALK_OF_PROMPT.search(sentence) or _echoes(sentence, asked.system):
+        return "talks of its prompt"
+    if not same_language(sentence, asked.language):
+        return "language"
+    if sentence.rstrip().endswith(("?", "？")):
+        return "asks a question"
+    return ""
+
+
+def _unsupported(sentence: str, evidence: Support, asked: Asked) -> str:
+    """The first check that the sentence fails against this evidence; empty if it passes all."""
+    for name, holds in _CHECKS:
+        if not holds(sentence, evidence, asked):
+            return name
+    return ""
+
+
+def _links(sentence: str, evidence: Support, asked: Asked) -> bool:
+    links = [*_LINK.findall(sentence), *_PHONE.findall(sentence)]
+    return all(link.rstrip(".,;!?。，") in evidence.text for link in links)
+
+
+def _figures(sentence: str, evidence: Support, asked: Asked) -> bool:
+    stated = read_figures(evidence.whole)
+    return all(contains(stated, figure) for figure in read_figures(sentence))
+
+
+def _bindings(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """Each figure belongs to what the evidence says it belongs to, not to its neighbour."""
+    clauses = list(_clauses(evidence.text))
+    if not _speak_alike(sentence, evidence.text):
+        return not _has_rivals(sentence, clauses)
+    return all(
+        _bound(clause, figure, clauses)
+        for clause in _clauses(sentence)
+        for figure in read_figures(clause)
+    )
+
+
+def _bound(clause: str, figure: Figure, clauses: Sequence[str]) -> bool:
+    said = set(content_words(clause))
+    own = [each for each in clauses if contains(read_figures(each), figure)]
+    rivals = [
+        each
+        for each in clauses
+        if each not in own and any(rival.unit == figure.unit for rival in read_figures(each))
+    ]
+    at_home = max((len(said & set(content_words(each))) for each in own), default=0)
+    elsewhere = max((len(said & set(content_words(each))) for each in rivals), default=0)
+    return not own or at_home >= elsewhere
+
+
+def _has_rivals(sentence: str, clauses: Sequence[str]) -> bool:
+    """Whether the evidence holds another figure of the same unit that the sentence leaves out."""
+    said = read_figures(sentence)
+    units = {figure.unit for figure in said if figure.unit != "weekday"}
+    stated = [figure for clause in clauses for figure in read_figures(clause)]
+    return any(figure.unit in units and not contains(said, figure) for figure in stated)
+
+
+def _names(sentence: str, evidence: Support, asked: Asked) -> bool:
+    known = f"{evidence.whole} {asked.company}".lower()
+    names = _NAME.findall(sentence) if not is_unsegmented(sentence) else _latin(sentence)
+    return all(_known(name, known) for name in names)
+
+
+def _latin(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z][A-Za-z'’-]+", text)
+
+
+def _known(name: str, known: str) -> bool:
+    name = name.lower().removesuffix("'s").removesuffix("’s")
+    return name in known or stem(name) in map(stem, _latin(known)) or name in _UNITS_IN_LATIN
+
+
+_UNITS_IN_LATIN = listed("kg km cm mm ml wh mah gb mb am pm eur usd gbp")
+
+
+def _denials(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """Each clause denies exactly when the clause of the evidence that it restates does."""
+    clauses = list(_clauses(evidence.text)) or [evidence.text]
+    pieces = list(_clauses(polarity.without_opening(sentence)))
+    if not _speak_alike(sentence, evidence.text):
+        denied = {polarity.is_denied(clause) for clause in clauses}
+        return len(denied) == 1 and {polarity.is_denied(piece) for piece in pieces} <= denied
+    return all(_denies_alike(piece, clauses) for piece in pieces)
+
+
+def _denies_alike(piece: str, clauses: Sequence[str]) -> bool:
+    said = set(content_words(piece))
+    shared = [len(said & set(content_words(clause))) for clause in clauses]
+    nearest = [
+        clause for clause, count in zip(clauses, shared, strict=True) if count == max(shared)
+    ]
+    if max(shared) == 0:
+        return not polarity.is_denied(piece) or any(map(polarity.is_denied, clauses))
+    return any(polarity.is_denied(clause) == polarity.is_denied(piece) for clause in nearest)
+
+
+def _opening(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """A leading yes or no follows from the evidence without any judgement of ours.
+
+    `No` needs a denial; `Yes` needs a plain affirmation of the question's own words, and no
+    figure in the question, because comparing figures is not the model's work.
+    """
+    answer = polarity.opening_answer(sentence)
+    if answer is None:
+        return True
+    if not _speak_alike(asked.question, evidence.text) or polarity.is_denied(asked.question):
+        return False
+    if answer is False:
+        return polarity.is_denied(sentence) and polarity.is_denied(evidence.text)
+    wanted, stated = content_words(asked.question), set(content_words(evidence.whole))
+    covered = sum(word in stated for word in wanted) / max(1, len(wanted))
+    plain = not polarity.denials(evidence.text) and "condition" not in polarity.marks(evidence.text)
+    return plain and covered >= 0.6 and not read_figures(asked.question)
+
+
+def _claims(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """Nothing promised, generalised or made a duty that the evidence does not say so."""
+    said, stated = polarity.marks(sentence), polarity.marks(evidence.whole)
+    added = {name for name in polarity.NOT_ADDED if name in said - stated}
+    dropped = {
+        name for name in polarity.NOT_DROPPED if name in polarity.marks(evidence.text) - said
+    }
+    return not added and not dropped
+
+
+def _deeds(sentence: str, evidence: Support, asked: Asked) -> bool:
+    return not _OWN_DEED.search(sentence) or bool(_OWN_DEED.search(evidence.text))
+
+
+def _comparisons(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """A figure of the question that the evidence does not state makes a conclusion: not allowed.
+
+    `_figures` refuses it already unless the evidence happens to hold the same number.
+    """
+    conclusions = re.search(
+        r"\b(?:so|therefore|thus|which means|your order is)\b|所以|因此|也就是说", sentence
+    )
+    return conclusions is None or not read_figures(asked.question)
+
+
+def _words(sentence: str, evidence: Support, asked: Asked) -> bool:
+    if not _speak_alike(sentence, evidence.text):
+        return True
+    said = [word for word in content_words(sentence) if word not in _SMALL_WORDS]
+    if not said:
+        return bool(read_figures(sentence))
+    stated = set(content_words(evidence.whole))
+    asked_words = set(content_words(asked.question)) | set(content_words(asked.company))
+    strange = [word for word in said if word not in stated and word not in asked_words]
+    held = sum(word in stated for word in said)
+    least = MIN_SUPPORT if not is_unsegmented(sentence) else 0.5
+    most = MAX_STRANGE_WORDS if not is_unsegmented(sentence) else 0.35
+    return held >= least * len(said) and len(strange) <= most * len(said)
+
+
+_CHECKS = (
+    ("link", _links),
+    ("figure", _figures),
+    ("name", _names),
+    ("denial", _denials),
+    ("yes or no", _opening),
+    ("claim", _claims),
+    ("deed", _deeds),
+    ("comparison", _comparisons),
+    ("binding", _bindings),
+    ("words", _words),
+)
+
+
+def _support(sentence: str, evidence: Support) -> float:
+    said = set(content_words(sentence)) | {str(figure.key) for figure in read_figures(sentence)}
+    stated = set(content_words(evidence.whole)) | {
+        str(figure.key) for figure in read_figures(evidence.whole)
+    }
+    return len(said & stated) / max(1, len(said))
+
+
+def _speak_alike(one: str, other: str) -> bool:
+    """Whether the two can be compared word by word."""
+    return is_unsegmented(one) == is_unsegmented(other) and (
+        is_unsegmented(one) or written_language(one, "en") == written_language(other, "en")
+    )
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """Parts of a sentence that make a claim each; a part without a word joins the one before it."""
+    pending = ""
+    for piece in _CLAUSE.split(text):
+        pending = f"{pending} {piece}".strip()
+        if content_words(pending):
+            yield pending
+            pending = ""
+    if pending:
+        yield pending
+
+
+def _echoes(sentence: str, system: str) -> bool:
+    """Whether a run of the system prompt's words stands in the sentence."""
+    said, runs = _tokens(sentence), _runs(system)
+    return any(tuple(said[i : i + _PROMPT_RUN]) in runs for i in range(len(said) - _PROMPT_RUN + 1))
+
+
+@lru_cache(maxsize=32)
+def _runs(system: str) -> frozenset[tuple[str, ...]]:
+    told = _tokens(system)
+    return frozenset(
+        tuple(told[i : i + _PROMPT_RUN]) for i in range(max(0, len(told) - _PROMPT_RUN + 1))
+    )
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"[\u3400-\u9fff]|\w+", text.lower())

@@ -1,0 +1,102 @@
+"""Puts the evidence for one question into sentences: the model's where they hold, else its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from bot.answering import prompt, texts
+from bot.answering.boundaries import sentences_of
+from bot.answering.engine import Engine, EngineError, Generation, Limits, Prompt, Usage
+from bot.answering.evidence import Evidence
+from bot.answering.ground import Asked, check_sentence
+from bot.answering.language import same_language
+from bot.answering.outcome import CheckedSentence, Rejected
+
+MAX_SENTENCES = 3
+MAX_OUTPUT_TOKENS = 110
+SHORTEST_BUDGET = timedelta(milliseconds=300)
+
+Ending = Literal["told", "declined", "engine_failed", "deadline"]
+
+
+@dataclass(slots=True)
+class Phrasing:
+    """One question's evidence on its way to the customer; read the rest once it was iterated.
+
+    `evidence` is best first. `used` are the indices of what was told, `ending` says how the
+    model's part ended: `declined` when it says that the facts do not answer.
+    """
+
+    evidence: Sequence[Evidence]
+    asked: Asked
+    used: list[int] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    usage: Usage | None = None
+    ending: Ending = "told"
+
+    def by_model(
+        self,
+        engine: Engine,
+        written: Prompt,
+        budget: timedelta,
+        priority: Literal["interactive", "batch"],
+    ) -> Iterator[CheckedSentence]:
+        """Checked sentences while the model writes; what fails its check is replaced."""
+        if budget < SHORTEST_BUDGET:
+            self.ending = "deadline"
+            return
+        limits = Limits(MAX_OUTPUT_TOKENS, budget, ("</facts>", "<question>"), priority)
+        try:
+            generation = engine.generate(written, limits)
+            yield from self._checked(generation)
+            self._close(generation)
+        except EngineError:
+            self.ending = "engine_failed"
+
+    def verbatim(self, count: int) -> Iterator[CheckedSentence]:
+        """The best `count` evidence sentences themselves, as far as not told yet."""
+        for index in range(min(count, len(self.evidence))):
+            yield from self._show(index)
+
+    def _checked(self, generation: Generation) -> Iterator[CheckedSentence]:
+        for told, sentence in enumerate(sentences_of(generation)):
+            if told >= MAX_SENTENCES or self._declines(sentence):
+                generation.cancel()
+                break
+            yield from self._check(sentence)
+
+    def _declines(self, sentence: str) -> bool:
+        if prompt.NO_ANSWER not in sentence.upper():
+            return False
+        self.ending = "told" if self.used else "declined"
+        return True
+
+    def _check(self, sentence: str) -> Iterator[CheckedSentence]:
+        verdict = check_sentence(sentence, [each.support for each in self.evidence], self.asked)
+        if verdict.evidence is None:
+            self.rejected.append(Rejected(sentence, verdict.failed))
+            yield from self._show(self._next_best(sentence))
+            return
+        if verdict.evidence not in self.used:
+            self.used.append(verdict.evidence)
+        yield CheckedSentence(verdict.text, verdict.evidence, verbatim=False)
+
+    def _next_best(self, sentence: str) -> int:
+        """What stands in for a refused sentence: always the evidence that fits the question best."""
+        return 0
+
+    def _show(self, index: int) -> Iterator[CheckedSentence]:
+        if index in self.used:
+            return
+        if not self.used and not same_language(self.evidence[index].shown, self.asked.language):
+            yield CheckedSentence(texts.say("lead_in", self.asked.language), None, verbatim=False)
+        self.used.append(index)
+        yield CheckedSentence(self.evidence[index].shown, index, verbatim=True)
+
+    def _close(self, generation: Generation) -> None:
+        self.usage = generation.usage
+        if self.usage.finish_reason == "deadline":
+            self.ending = "deadline"

@@ -1,0 +1,94 @@
+"""The questions that a reply must answer, and what to search for each of them.
+
+The whole conversation counts, its last turns most: a question that stands alone is searched
+alone, one that leans on what was said before is completed by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.answering.intent import without_instructions
+from bot.answering.words import content_words
+from bot.messages import Turn
+
+MAX_QUESTIONS = 3
+MAX_CONTEXT_CHARS = 300
+MAX_QUESTION_CHARS = 600
+
+_PIECE = re.compile(r"[^?？\n]*[?？]+|[^?？\n]+")
+_ASKS = re.compile(
+    r"[?？]|^\W*(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|was|will|would|may"
+    r"|should|has|have|was|wer|wann|wo|wie|quand|comment|combien|qué|cómo|cuándo|cuánto)\b"
+    r"|[吗呢么]\W*$|什么|怎么|如何|多少|多久|几|哪|是否|能不能|可不可以|有没有|是不是|会不会|要不要|为什么",
+    re.IGNORECASE,
+)
+_LEANS = re.compile(
+    r"^\W*(?:and|or|but|also|what about|how about|what if|then|so|same|in that case|else|und|et|y)\b"
+    r"|\b(?:it|its|they|them|their|theirs|there|that|this|those|these|one|ones|he|she|his|her|same|either|both|instead|too|also|else)\b"
+    r"|^\W*(?:那|那么|还有|另外|或者|如果|要是|换成|以及)|[它他她]|这个|那个|这些|那些|这样|那样|那里|那边|这种|那种|同样|一样|也|呢\W*$",
+    re.IGNORECASE,
+)
+_FEW_WORDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: as asked, and with what it leans on in front of it (`context`)."""
+
+    text: str
+    context: str = ""
+
+    @property
+    def leans(self) -> bool:
+        """Whether the question cannot be understood without what was said before."""
+        return bool(self.context) and is_incomplete(self.text)
+
+    @property
+    def complete(self) -> str:
+        """The question with its context in front."""
+        return f"{self.context}\n{self.text}".strip()
+
+
+def read_questions(turns: Sequence[Turn], unanswered: int) -> tuple[Question, ...]:
+    """The questions of the last `unanswered` turns, at most three; never none."""
+    earlier, fresh = turns[:-unanswered], turns[-unanswered:]
+    text = "\n".join(_cleaned(turn.text) for turn in fresh if turn.author == "contact")
+    history = _history(earlier)
+    return tuple(
+        Question(piece[-MAX_QUESTION_CHARS:], context) for piece, context in _pieces(text, history)
+    )
+
+
+def is_incomplete(text: str) -> bool:
+    """Whether a question leans on something outside it: a pronoun, a leading `and`, few words."""
+    return bool(_LEANS.search(text)) or len(content_words(text)) <= _FEW_WORDS
+
+
+def _cleaned(text: str) -> str:
+    return without_instructions(text).strip() or text.strip()
+
+
+def _history(earlier: Sequence[Turn]) -> str:
+    """The last exchange: the contact's latest question, then what was replied."""
+    spoken = [turn for turn in earlier if turn.author != "system" and turn.text.strip()][-2:]
+    return "\n".join(" ".join(turn.text.split())[:MAX_CONTEXT_CHARS] for turn in spoken)
+
+
+def _pieces(text: str, history: str) -> list[tuple[str, str]]:
+    """Questions that stand alone, each with its context; all of the text where there is but one."""
+    parts = [part.strip() for part in _PIECE.findall(text) if content_words(part)]
+    asking = [part for part in parts if _ASKS.search(part)]
+    told = " ".join(part for part in parts if part not in asking)
+    if len(asking) < 2 or not all(map(_stands_alone, asking)):
+        return [(" ".join(text.split()), history)]
+    context = "\n".join(filter(None, [history, told]))
+    return [(part, context) for part in asking[:MAX_QUESTIONS]]
+
+
+def _stands_alone(part: str) -> bool:
+    return len(content_words(part)) > _FEW_WORDS and not re.match(
+        r"^\W*(?:is|are|does|do) (?:it|that|this|they)\b", part, re.IGNORECASE
+    )
