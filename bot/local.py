@@ -44,6 +44,13 @@ EXTENSIONS = ("vector", "pg_trgm")
 MIN_FREE_BYTES = 512 * 1024**2
 # sun_path holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 MAX_SOCKET_PATH_BYTES = 103
+_STILL_COMING = (
+    "starting up",
+    "shutting down",
+    "not yet accepting",
+    "recovery",
+    "too many clients",
+)
 SYSTEM_STATE = Path("/var/lib/frontdesk")
 
 
@@ -136,7 +143,9 @@ class LocalServers:
         self.release()
 
     def release(self) -> None:
+        """Give the home back, once the servers are gone."""
         if self._lock is not None:
+            self._remove_short_sockets()
             self._lock.release()
             self._lock = None
 
@@ -157,6 +166,13 @@ class LocalServers:
         if self._layout is None:
             raise LocalError("The embedded servers were asked for before they were prepared.")
         return self._layout
+
+    def _remove_short_sockets(self) -> None:
+        if self._layout is None:
+            return
+        for folder in (self._layout.postgres_socket, self._layout.valkey_socket.parent):
+            if folder.parent == Path(tempfile.gettempdir()):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _prepare_postgres(self, progress: Progress) -> None:
         layout = self._laid_out
@@ -442,7 +458,8 @@ def _postgres_options(layout: _Layout, *, durable: bool) -> list[str]:
         "timezone": "UTC",
     }
     if not durable:
-        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        # Commits still reach the kernel, so that killed servers lose nothing in tests either.
+        options |= {"fsync": "off", "full_page_writes": "off"}
     return [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
 
@@ -455,19 +472,31 @@ def _valkey_options(layout: _Layout) -> list[str]:
 
 
 def _postgres_answers(layout: _Layout, password: str) -> bool:
-    with (
-        suppress(psycopg.OperationalError),
-        psycopg.connect(
+    """Raises StartError when it answers and will never let us in: its data is damaged."""
+    try:
+        with psycopg.connect(
             host=str(layout.postgres_socket),
             user=ROLE,
             dbname=DATABASE,
             password=password,
             connect_timeout=5,
-        ) as connection,
-    ):
-        connection.execute("select 1")
-        return True
-    return False
+        ) as connection:
+            connection.execute("select 1")
+    except psycopg.OperationalError as error:
+        said = " ".join(str(error).split())
+        if "FATAL:" in said and not any(word in said for word in _STILL_COMING):
+            raise StartError(f"postgres says: {said}") from error
+        return False
+    return True
+
+
+_STILL_COMING = (
+    "starting up",
+    "shutting down",
+    "not yet accepting",
+    "recovery",
+    "too many clients",
+)
 
 
 def _clear_postgres(layout: _Layout) -> None:

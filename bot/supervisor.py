@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from bot.spawn import Child, Program, last_words, spawn, start_ready
+from bot.spawn import Child, Program, StartError, last_words, spawn, start_ready
 from bot.terminal import Terminal
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
@@ -114,7 +114,7 @@ class Supervisor:
                     self._start_again(tended)
             elif tended.child.exit_status is not None:
                 self._note_death(tended, tended.child)
-            elif not tended.is_ready and tended.program.is_ready():
+            elif not tended.is_ready and _is_ready(tended.program):
                 tended.is_ready = True
                 self._terminal.done(f"{tended.program.name} is ready")
             elif tended.deaths and time.monotonic() - tended.started_at > STEADY_AFTER_S:
@@ -202,6 +202,12 @@ def rotate(log: Path, at_bytes: int) -> None:
         shutil.copy2(log, log.with_name(f"{log.name}.1"))
         with log.open("r+b") as file:
             file.truncate(0)
+
+
+def _is_ready(program: Program) -> bool:
+    with suppress(StartError):
+        return program.is_ready()
+    return False
 
 
 def _ending(status: int | None) -> str:
