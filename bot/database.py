@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.sealing import Keyring, MasterKey, install
+from bot.sealing import Keyring, MasterKey, SealingError, install
 from bot.settings import Settings, SettingsError
 from bot.tables import VaultKeys
 
@@ -27,9 +28,18 @@ class SealingSession(Session):
 install(SealingSession)
 
 
-def keyring_from(master_key: str) -> Keyring:
-    """A keyring of one master key a line, the active one first."""
-    return Keyring([MasterKey.parse(line) for line in master_key.split()], VaultKeys())
+def keyring_from(master_key: str, file: Path | None = None) -> Keyring:
+    """A keyring of one master key a line, the active one first; `file` is read again as needed."""
+    reload = None if file is None else lambda: read_master_keys(file)
+    return Keyring(MasterKey.parse_all(master_key), VaultKeys(), reload=reload)
+
+
+def read_master_keys(file: Path) -> list[MasterKey]:
+    """The master keys of a file. Raises SealingError: better no new key than a retired one."""
+    try:
+        return MasterKey.parse_all(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SealingError(f"The master key file {file} cannot be read: {error}") from error
 
 
 def keyring_of_settings(settings: Settings) -> Keyring:
@@ -39,7 +49,7 @@ def keyring_of_settings(settings: Settings) -> Keyring:
             "FRONTDESK_MASTER_KEY_FILE is not set. `./frontdesk up` makes a key by itself; "
             "by hand: `./frontdesk keys new > FILE`."
         )
-    return keyring_from(settings.master_key)
+    return keyring_from(settings.master_key, settings.master_key_file)
 
 
 def make_engine(database_url: str, pool_size: int = 5) -> Engine:

@@ -41,6 +41,8 @@ def find_settings(environ: Mapping[str, str], needed: Sequence[str] = EVERYTHING
         database_url=settings.database_url or read_secret(Path(running.database_url_file)),
         redis_url=settings.redis_url or read_secret(Path(running.redis_url_file)),
         master_key=settings.master_key or read_secret(Path(running.master_key_file)),
+        master_key_file=settings.master_key_file
+        or (None if settings.master_key else Path(running.master_key_file)),
         public_url=running.page_url or settings.public_url,
     )
 

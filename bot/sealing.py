@@ -59,6 +59,11 @@ class MasterKey:
             )
         return cls(hashlib.sha256(b"frontdesk master key id" + key).hexdigest()[:16], key)
 
+    @classmethod
+    def parse_all(cls, text: str) -> list[Self]:
+        """From one key a line, the active one first. Raises SealingError."""
+        return [cls.parse(line) for line in text.split()]
+
     @staticmethod
     def generate() -> str:
         """A new master key as text."""
@@ -87,12 +92,17 @@ class KeyStore:
         """Store the scope's first key; if another process was first, return that one."""
         raise NotImplementedError
 
+    def keep_masters(self, session: Session) -> None:
+        """Until the transaction ends, no master key is retired."""
+        raise NotImplementedError
+
 
 class Keyring:
     """Data keys by scope, unwrapped in memory for a few minutes; safe to share by threads.
 
     The first master key wraps new data keys; the others still open old ones, which is how
-    the master key rotates without downtime.
+    the master key rotates without downtime: `reload` reads the master keys anew when a data key
+    names an unknown one, and before a new data key is wrapped.
     """
 
     def __init__(
@@ -100,12 +110,11 @@ class Keyring:
         master_keys: Sequence[MasterKey],
         store: KeyStore,
         clock: Callable[[], float] = time.monotonic,
+        reload: Callable[[], Sequence[MasterKey]] | None = None,
     ) -> None:
-        if not master_keys:
-            raise SealingError("There is no master key.")
-        self._master_keys = {key.id: key for key in master_keys}
-        self._active = master_keys[0]
+        self._take(master_keys)
         self._store = store
+        self._reload = reload
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[UUID, tuple[float, bytes]] = {}
@@ -132,6 +141,12 @@ class Keyring:
         """HMAC-SHA-256 of a value for equality lookups; `purpose` keeps indexes apart."""
         _, key = self._key_of_scope(session, INDEX_SCOPE)
         return hmac.digest(key, f"{purpose}|{value}".encode(), "sha256")
+
+    def new_data_key(self, session: Session) -> WrappedKey:
+        """A fresh data key under the active master key, which stays until the transaction ends."""
+        self._store.keep_masters(session)
+        self._read_masters()
+        return self._wrap(uuid4(), secrets.token_bytes(KEY_BYTES))
 
     def rewrap(self, key: WrappedKey) -> WrappedKey:
         """The same data key wrapped by the active master key."""
@@ -161,9 +176,7 @@ class Keyring:
 
     def _create(self, session: Session, scope: str) -> tuple[UUID, bytes]:
         # Kept with the session until it commits: a rolled-back key must never seal anything.
-        stored = self._store.add(
-            session, scope, self._wrap(uuid4(), secrets.token_bytes(KEY_BYTES))
-        )
+        stored = self._store.add(session, scope, self.new_data_key(session))
         _fresh_keys(session)[scope] = stored.id, self._unwrap(stored)
         return _fresh_keys(session)[scope]
 
@@ -186,12 +199,25 @@ class Keyring:
             self._keys[stored.id] = (self._clock() + CACHE_SECONDS, key)
         return key
 
+    def _take(self, master_keys: Sequence[MasterKey]) -> None:
+        if not master_keys:
+            raise SealingError("There is no master key.")
+        self._active = master_keys[0]
+        self._master_keys = {key.id: key for key in master_keys}
+
+    def _read_masters(self) -> None:
+        if self._reload is not None:
+            self._take(self._reload())
+
     def _wrap(self, key_id: UUID, key: bytes) -> WrappedKey:
+        active = self._active  # once: another thread may read the master keys anew
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = AESGCM(self._active.key).encrypt(nonce, key, key_id.bytes)
-        return WrappedKey(key_id, nonce + sealed, self._active.id)
+        sealed = AESGCM(active.key).encrypt(nonce, key, key_id.bytes)
+        return WrappedKey(key_id, nonce + sealed, active.id)
 
     def _unwrap(self, stored: WrappedKey) -> bytes:
+        if stored.master_id not in self._master_keys:
+            self._read_masters()
         master = self._master_keys.get(stored.master_id)
         if master is None:
             raise SealingError(

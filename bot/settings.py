@@ -35,6 +35,7 @@ class Settings:
     answer_timeout_s: int
     worker_threads: int
     log_format: Literal["text", "json"]
+    master_key_file: Path | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str]) -> Settings:
@@ -49,6 +50,7 @@ class Settings:
             database_url=read.text("DATABASE_URL"),
             redis_url=read.text("REDIS_URL"),
             master_key=read.text("FRONTDESK_MASTER_KEY"),
+            master_key_file=read.file("FRONTDESK_MASTER_KEY"),
             host=host,
             port=port,
             public_url=(read.text("FRONTDESK_PUBLIC_URL") or f"http://{host}:{port}").rstrip("/"),
@@ -96,6 +98,10 @@ class _Reader:
             except (OSError, UnicodeDecodeError) as error:
                 raise SettingsError(f"{name}_FILE cannot be read: {error}") from error
         return value or None
+
+    def file(self, name: str) -> Path | None:
+        file = self._environ.get(f"{name}_FILE", "").strip()
+        return Path(file).expanduser().absolute() if file else None
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name)

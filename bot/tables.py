@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
+    func,
     select,
     text,
 )
@@ -30,6 +31,8 @@ from bot.messages import Author, ChannelName, ConversationStatus
 from bot.sealing import Envelope, KeyStore, SealedText, Sealing, WrappedKey
 
 EMBEDDING_DIMENSION = 384
+# Held shared while a new data key is wrapped, alone while a master key is retired.
+MASTER_KEYS_LOCK = 0x6D6173746572  # "master"
 
 
 def new_id() -> UUID:
@@ -477,6 +480,10 @@ class VaultKeys(KeyStore):
         stored = self.newest(session, scope)
         assert stored is not None, "the row was just written, or another process wrote it"
         return stored
+
+    def keep_masters(self, session: Session) -> None:
+        with session.no_autoflush:
+            session.execute(select(func.pg_advisory_xact_lock_shared(MASTER_KEYS_LOCK)))
 
 
 def _wrapped(row: DataKey | None) -> WrappedKey | None:
