@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from lxml import etree
 from lxml import html as lxml_html
 
-_DROPPED = frozenset(
-    ["script", "style", "noscript", "template", "nav", "form", "button", "input", "select", "textarea", "iframe", "object", "embed", "svg", "canvas", "audio", "video", "map", "head", "header", "footer", "aside", "dialog", "img"]
+_DROPPED_WORDS = (
+    "script style noscript template nav form button input select textarea iframe "
+    "object embed svg canvas audio video map head header footer aside dialog img"
 )
-_BOILERPLATE = frozenset(["navigation", "banner", "contentinfo", "search", "complementary", "menu", "dialog"])
-_BLOCKS = frozenset(
-    ["address", "article", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "hr", "main", "p", "section", "summary", "html"]
+_DROPPED = frozenset(_DROPPED_WORDS.split())
+_BOILERPLATE_WORDS = "navigation banner contentinfo search complementary menu dialog"
+_BOILERPLATE = frozenset(_BOILERPLATE_WORDS.split())
+_BLOCKS_WORDS = (
+    "address article body center dd details div dl dt fieldset figcaption figure hr "
+    "main p section summary html"
 )
+_BLOCKS = frozenset(_BLOCKS_WORDS.split())
 _ESCAPED = re.compile(r"([\\`*_\[\]<>#|~])")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>")
 MAX_DEPTH = 150

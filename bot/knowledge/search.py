@@ -81,7 +81,7 @@ class HybridSearch:
         fusion = self._fusion
         span = fusion.ceiling - fusion.floor
         semantic = min(1.0, max(0.0, (row.cosine - fusion.floor) / span))
-        return fusion.share * row.lexical + (1 - fusion.share) * semantic
+        return float(fusion.share * row.lexical + (1 - fusion.share) * semantic)
 
     def _keep_sentences(self, passages: Sequence[UUID]) -> None:
         with self._sessions() as session:

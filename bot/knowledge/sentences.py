@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,7 @@ def split_prose(text: str) -> list[str]:
     """Sentences of running text, for English, Chinese, Japanese and languages like them."""
     text = " ".join(text.split())
     cuts = [0, *_cuts(text), len(text)]
-    return [
-        piece
-        for begin, end in zip(cuts, cuts[1:], strict=False)
-        if (piece := text[begin:end].strip())
-    ]
+    return [piece for begin, end in pairwise(cuts) if (piece := text[begin:end].strip())]
 
 
 _CODE_FENCE = "```"
@@ -172,9 +169,12 @@ def _row_text(header: list[str], cells: list[str]) -> str:
 
 
 # A full stop after these does not end a sentence.
-_ABBREVIATIONS = frozenset(
-    ["e.g", "i.e", "etc", "vs", "cf", "approx", "nr", "art", "fig", "vol", "pp", "dr", "mr", "mrs", "ms", "prof", "st", "jr", "sr", "inc", "ltd", "co", "corp", "dept", "est", "max", "min", "tel", "ext", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "a.m", "p.m", "u.s", "u.k", "ca", "incl", "excl", "resp", "z.b", "d.h", "bzw"]
+_ABBREVIATIONS_WORDS = (
+    "e.g i.e etc vs cf approx nr art fig vol pp dr mr mrs ms prof st jr sr inc ltd co "
+    "corp dept est max min tel ext jan feb mar apr jun jul aug sep sept oct nov dec "
+    "mon tue wed thu fri sat sun a.m p.m u.s u.k ca incl excl resp z.b d.h bzw"
 )
+_ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
 _END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s)|[。！？｡…]+[”’」』）)\"]*")
 _LAST_WORD = re.compile(r"[\w.]+$")
 _OPENS_LOWER = re.compile(r"\s+[a-z]")

@@ -12,16 +12,24 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 # Scripts that are written without spaces: Thai to Myanmar, Khmer, kana, Han, its extensions.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003134f"
+)
 _PIECE = re.compile(rf"[{_UNSPACED}]+|\d+(?:[.,:]\d+)+|(?:(?![{_UNSPACED}_])\w)+")
 _UNSPACED_PIECE = re.compile(rf"[{_UNSPACED}]+")
 
 # Words that say nothing about the topic of a question, in the languages we measure.
-STOP_WORDS = frozenset(
-    ["a", "about", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "me", "my", "no", "not", "of", "on", "or", "our", "please", "she", "so", "some", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your"]
-) | frozenset(
-    ["的", "了", "吗", "呢", "我", "你", "您", "们", "是", "在", "和", "就", "都", "也", "请", "有", "么", "啊", "吧", "这", "那", "个", "我们", "你们", "您们", "什么", "怎么"]
+_ENGLISH = (
+    "a about an and any are as at be been but by can could did do does for from had "
+    "has have he her his how i if in into is it its just me my no not of on or our "
+    "please she so some than that the their them then there these they this to us was "
+    "we were what when where which who why will with would you your"
 )
+_CHINESE = (
+    "的 了 吗 呢 我 你 您 们 是 在 和 就 都 也 请 有 么 啊 吧 这 那 个 我们 你们 您们 什么 怎么"
+)
+STOP_WORDS = frozenset(_ENGLISH.split()) | frozenset(_CHINESE.split())
 
 # A tsvector holds 16,383 positions and lexemes below 2 KiB; no real word is that long.
 MAX_TERMS = 4_000
