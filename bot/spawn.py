@@ -207,7 +207,7 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
 _WATCH = """
 (
     while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done
-    kill -0 "$1" 2>/dev/null || kill -KILL -- "-$2" 2>/dev/null
+    kill -0 "$1" 2>/dev/null || kill -s KILL -- "-$2" 2>/dev/null
 ) &
 """
 

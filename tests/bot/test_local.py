@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from bot.local import LocalServers
 from bot.redis_url import redis_py_url
 from bot.running import Running, write_running
 from bot.spawn import find_account
+from tests.processes import wait_until_gone
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STARTER = """
@@ -77,20 +77,6 @@ def connect(servers: LocalServers, **options: str) -> psycopg.Connection[tuple[o
 
 def valkey(servers: LocalServers) -> redis.Redis:
     return redis.Redis.from_url(redis_py_url(servers.redis_url), decode_responses=True)
-
-
-def is_alive(pid: int) -> bool:
-    """False for a zombie too: it only waits for whoever reaps it."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
-
-
-def wait_until_gone(pids: list[int], within_s: float = 10.0) -> list[int]:
-    deadline = time.monotonic() + within_s
-    while (alive := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return alive
 
 
 def start_in_another_process(home: Path) -> tuple[subprocess.Popen[str], list[int]]:
