@@ -25,7 +25,7 @@ ModelKind = Literal["packaged", "folder", "gguf", "hub"]
 
 READ_BYTES = 1024 * 1024
 FETCHES_AT_ONCE = 2
-TRIES = 3
+TRIES = 2
 SPARE_BYTES = 256 * 1024**2
 
 
