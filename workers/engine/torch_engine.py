@@ -134,6 +134,9 @@ def _ensure_converted(gguf: Path, cache_dir: Path, progress: Callable[[str], Non
     options: dict[str, Any] = {"gguf_file": gguf.name}
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
     model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.bfloat16, **options)
+    # Its weights are plain bf16 by now, but it still takes itself for quantized and would not save.
+    model.hf_quantizer = None
+    del model.config.quantization_config
     tokenizer.save_pretrained(partial)
     model.save_pretrained(partial)
     partial.rename(folder)

@@ -46,9 +46,7 @@ CHATML = (
 CONTEXT = 512
 
 CAUSAL: Mapping[str, Callable[[int], Any]] = {
-    "qwen2": lambda size: Qwen2ForCausalLM(
-        Qwen2Config(**_small(size), num_key_value_heads=2, rope_theta=10000.0)
-    ),
+    "qwen2": lambda size: Qwen2ForCausalLM(Qwen2Config(**_small(size), num_key_value_heads=2)),
     "llama": lambda size: LlamaForCausalLM(LlamaConfig(**_small(size), num_key_value_heads=4)),
     "mistral-sliding": lambda size: MistralForCausalLM(
         MistralConfig(**_small(size), num_key_value_heads=2, sliding_window=16)
@@ -61,7 +59,7 @@ SEQ2SEQ: Mapping[str, Callable[[int], Any]] = {
     "t5": lambda size: T5ForConditionalGeneration(
         T5Config(
             vocab_size=size, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4,
-            pad_token_id=0, eos_token_id=3, decoder_start_token_id=0,
+            pad_token_id=0, eos_token_id=3, **{"decoder_start_token_id": 0},
         )
     ),
     "bart": lambda size: BartForConditionalGeneration(BartConfig(**_small_pair(size))),
@@ -87,9 +85,7 @@ def train_tokenizer() -> Tokenizer:
 
 def save_causal(folder: Path, name: str) -> Path:
     """Save a decoder-only model with a ChatML template; returns its folder."""
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=train_tokenizer(), eos_token=CLOSE, pad_token=PAD, model_max_length=CONTEXT
-    )
+    tokenizer = _wrap(train_tokenizer(), CLOSE)
     tokenizer.chat_template = CHATML
     return _save(folder, CAUSAL[name], tokenizer)
 
@@ -98,10 +94,7 @@ def save_seq2seq(folder: Path, name: str) -> Path:
     """Save an encoder-decoder model whose tokenizer closes a text; returns its folder."""
     rust = train_tokenizer()
     rust.post_processor = TemplateProcessing(single=f"$A {END}", special_tokens=[(END, 3)])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=rust, eos_token=END, pad_token=PAD, model_max_length=CONTEXT
-    )
-    return _save(folder, SEQ2SEQ[name], tokenizer)
+    return _save(folder, SEQ2SEQ[name], _wrap(rust, END))
 
 
 def save_gguf(path: Path) -> Path:
@@ -159,8 +152,17 @@ def _write_tensors(writer: Any, model: Any) -> None:
         writer.add_tensor(target, tensor.to(kind).numpy())
 
 
+def _wrap(rust: Tokenizer, end: str) -> Any:
+    wrapper: Any = PreTrainedTokenizerFast
+    return wrapper(tokenizer_object=rust, eos_token=end, pad_token=PAD, model_max_length=CONTEXT)
+
+
 def _save(folder: Path, build: Callable[[int], Any], tokenizer: Any) -> Path:
-    _random(build, len(tokenizer)).save_pretrained(folder)
+    model = _random(build, len(tokenizer))
+    if model.config.is_encoder_decoder:
+        # A random decoder likes to repeat a control token for ever; Marian's are forbidden so too.
+        model.generation_config.bad_words_ids = [[0], [1], [2], [3]]
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -171,9 +173,18 @@ def _random(build: Callable[[int], Any], vocabulary_size: int) -> Any:
     model = build(vocabulary_size).eval()
     with torch.no_grad():
         for name, weights in model.named_parameters():
-            if weights.dim() > 1 and "norm" not in name:
-                weights.normal_(0.0, 0.25)
+            if weights.dim() > 1:
+                weights.normal_(0.0, _spread(name, model.config.is_encoder_decoder))
     return model
+
+
+def _spread(name: str, is_encoder_decoder: bool) -> float:
+    # Found by trying: others repeat one token for ever, which would prove little.
+    if not is_encoder_decoder:
+        return 0.25
+    if "positions" in name:
+        return 1.0
+    return 0.05 if "shared" in name or "embed" in name else 0.5
 
 
 def _ids() -> dict[str, Any]:
