@@ -37,6 +37,7 @@ from bot.tables import (
 
 REOPEN_WITHIN = timedelta(days=7)
 MAX_FAILURES = 3
+MAX_DEATHS = 5
 # Channels whose adapters push; a chat visitor's browser reads the committed events itself.
 PUSHED_CHANNELS = frozenset({"email", "slack"})
 
@@ -227,7 +228,11 @@ def _note_arrival(conversation: Conversation, message: IncomingMessage) -> None:
 
 
 def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Claim | None:
-    """Claim all unanswered messages; None if there are none, or another run holds them."""
+    """Claim all unanswered messages; None if there are none, or another run holds them.
+
+    A run that ended without letting go counts as failed: what ends worker after worker must
+    end with people.
+    """
     conversation = _lock(session, conversation_id)
     current = _database_time(session)
     held = conversation.leased_until is not None and conversation.leased_until > current
@@ -237,6 +242,11 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
     if not batch:
         conversation.unanswered_since = None
         return None
+    if conversation.leased_until is not None:  # its run died and let go of nothing
+        conversation.failures += 1
+        if conversation.failures >= MAX_DEATHS:
+            _give_to_people(session, conversation, "repeated_failure")
+            return None
     growing = _growing_reply(session, conversation)
     if growing is not None:
         answered = next((m.seq for m in batch if m.id == growing.reply_to), batch[-1].seq)
@@ -565,7 +575,7 @@ class ConversationView:
     id: UUID
     number: int
     inbox: str
-    channel: str
+    channel: ChannelName
     contact_id: UUID
     contact_name: str
     status: ConversationStatus
@@ -626,14 +636,21 @@ def list_conversations(
     assignee_id: UUID | None = None,
     ids: Sequence[UUID] | None = None,
     before_number: int | None = None,
+    newest_first: bool = False,
     limit: int = 50,
 ) -> list[ConversationView]:
-    """Conversations, those that wait longest first, then the latest."""
+    """Conversations, those that wait longest first, then the latest.
+
+    `newest_first` orders by number alone, as pages by `before_number` need it.
+    """
     query = (
         select(Conversation, Inbox, Contact)
         .join(Inbox, Inbox.id == Conversation.inbox_id)
         .join(Contact, Contact.id == Conversation.contact_id)
-        .order_by(Conversation.waiting_since.asc().nulls_last(), Conversation.number.desc())
+        .order_by(
+            *([] if newest_first else [Conversation.waiting_since.asc().nulls_last()]),
+            Conversation.number.desc(),
+        )
         .limit(limit)
     )
     if status is not None:

@@ -19,6 +19,8 @@ from bot.settings import Settings, SettingsError
 from bot.tables import VaultKeys
 
 CONNECT_TIMEOUT_S = 5
+# A process that freezes inside a transaction must not keep its locks from all the others.
+IDLE_LIMIT = "-c idle_in_transaction_session_timeout=15s"
 
 
 class SealingSession(Session):
@@ -86,5 +88,5 @@ def _options(pool_size: int) -> dict[str, Any]:
         "pool_pre_ping": True,
         "pool_timeout": 15,
         "hide_parameters": True,  # errors reach the log, and parameters hold text
-        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S},
+        "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S, "options": IDLE_LIMIT},
     }

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from uuid import UUID
 
 import redis
 import redis.asyncio
+from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from bot.redis_url import redis_py_url
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = "frontdesk:event:"
 RECONNECT_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
+QUIET_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +56,25 @@ class Publisher:
     def __init__(self, redis_url: str) -> None:
         self._redis = redis.Redis.from_url(
             redis_py_url(redis_url),
-            socket_timeout=2,
-            socket_connect_timeout=2,
+            socket_timeout=0.5,
+            socket_connect_timeout=0.5,
             health_check_interval=10,
         )
+        self._paused_until = 0.0
 
     def advanced(self, advance: Advance) -> None:
         """Tell watchers of a conversation that `seq` was committed."""
         self.publish(conversation_topic(advance.conversation_id), {"seq": advance.seq})
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
-        """Send a JSON payload to whoever listens now."""
+        """Send a JSON payload to whoever listens now; after a failure, to nobody for a moment."""
+        if time.monotonic() < self._paused_until:
+            return
         try:
             self._redis.publish(PREFIX + topic, json.dumps(payload, ensure_ascii=False))
         except RedisError as error:
             log.warning("bell not rung topic=%s error=%s", topic, type(error).__name__)
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
 
     def close(self) -> None:
         self._redis.close()
@@ -115,20 +124,33 @@ class Hub:
             try:
                 async with self._redis.pubsub() as pubsub:
                     await pubsub.psubscribe(PREFIX + "*")
-                    self._wake_all()
-                    async for message in pubsub.listen():
-                        if message["type"] == "pmessage":
-                            self._dispatch(message)
-            except (RedisError, OSError) as error:
+                    await self._hear(pubsub)
+            except (RedisError, OSError, ValueError) as error:
                 log.warning("event hub disconnected error=%s", type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _hear(self, pubsub: PubSub) -> None:
+        """Pass on what comes; raises when the connection ends or no longer answers."""
+        is_asked = False
+        while True:
+            message = await pubsub.get_message(timeout=QUIET_SECONDS)
+            if message is None and is_asked:
+                raise RedisConnectionError("no answer to a ping")
+            is_asked = message is None
+            if message is None:
+                await pubsub.ping()
+            elif message["type"] == "psubscribe":  # at first, and after redis-py reconnected
+                self.wake_all()
+            elif message["type"] == "pmessage":
+                self._dispatch(message)
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         topic = message["channel"].decode().removeprefix(PREFIX)
         for queue in self._listeners.get(topic, ()):
             _put(queue, json.loads(message["data"]))
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
+        """Make every listener look again."""
         for queues in self._listeners.values():
             for queue in queues:
                 _put(queue, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 from uuid import UUID
 
@@ -49,12 +50,21 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
     }
 
 
+# Who rings has something better to do than to wait for Redis: one try, and after a failure none
+# for a moment, so that a Redis that hangs does not hold up every acknowledgement.
+ONE_QUICK_TRY = {"socket_timeout": 1, "max_retries": 0, "interval_start": 0, "interval_step": 0}
+PAUSE_SECONDS = 0.5
+
+
 class Queue:
     """Rings the workers. A bell that cannot be rung is logged and rung later by the sweep."""
 
     def __init__(self, redis_url: str) -> None:
         self._celery = Celery("frontdesk-client", set_as_current=False)
-        self._celery.conf.update(celery_settings(redis_url))
+        shared = celery_settings(redis_url)
+        options = shared["broker_transport_options"] | ONE_QUICK_TRY
+        self._celery.conf.update(shared | {"broker_transport_options": options})
+        self._paused_until = 0.0
 
     def enqueue_answer(self, conversation_id: UUID, channel: ChannelName) -> bool:
         """Ask for an answer to the conversation's unanswered messages."""
@@ -88,11 +98,14 @@ class Queue:
         self._celery.close()
 
     def _ring(self, task: str, identifier: str, queue: str) -> bool:
+        if time.monotonic() < self._paused_until:
+            return False
         try:
             self._celery.send_task(task, args=[identifier], queue=queue, retry=False)
         except (OperationalError, OSError) as error:
             log.warning(
                 "bell not rung task=%s id=%s error=%s", task, identifier, type(error).__name__
             )
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
             return False
         return True

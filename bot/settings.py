@@ -68,7 +68,7 @@ class Settings:
             engine_model=read.text("ENGINE_MODEL"),
             remote_consent=read.consent("FRONTDESK_REMOTE_ENGINE"),
             answer_timeout_s=read.number("FRONTDESK_ANSWER_TIMEOUT_S", 60, 1, 3600),
-            worker_threads=read.number("FRONTDESK_WORKER_THREADS", 8, 1, 512),
+            worker_threads=read.number("FRONTDESK_WORKER_THREADS", 8, 4, 512),
             log_format=cast(
                 Literal["text", "json"],
                 read.choice("FRONTDESK_LOG_FORMAT", ("text", "json"), "text"),

@@ -16,7 +16,8 @@ from bot.spawn import Child, Program, StartError, last_words, spawn, start_ready
 from bot.terminal import Terminal
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
-STEADY_AFTER_S = 60.0
+# Who served for so long does not fail at its start: it is started again without a long pause.
+STEADY_AFTER_S = 10.0
 COMPLAIN_AFTER_DEATHS = 3
 TICK_S = 0.1
 ROTATE_AT_BYTES = 10 * 1024**2

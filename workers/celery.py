@@ -14,6 +14,7 @@ from bot.settings import Settings, SettingsError
 from workers import runtime
 
 SWEEP_SECONDS = 5.0
+SWEEP_EXPIRES_SECONDS = 60.0
 
 
 def worker_settings() -> dict[str, Any]:
@@ -30,7 +31,8 @@ def worker_settings() -> dict[str, Any]:
             "sweep": {
                 "task": SWEEP_TASK,
                 "schedule": SWEEP_SECONDS,
-                "options": {"queue": INTERACTIVE, "expires": SWEEP_SECONDS},
+                # Beat's clock sets the time, a worker's reads it: leave room between the two.
+                "options": {"queue": INTERACTIVE, "expires": SWEEP_EXPIRES_SECONDS},
             }
         },
         "beat_schedule_filename": str(settings.home / "run" / "beat-schedule"),

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.conversations import Claim, abandon_run, renew_lease
@@ -17,16 +17,17 @@ from bot.events import Advance
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=20)
-RENEW_SECONDS = 5.0
+RENEWALS = 4
 
 
 class Leases:
     """The claims that this process holds; a thread renews them while their runs go on.
 
-    A worker that is killed renews nothing, so its claims end by themselves after LEASE.
+    A worker that is killed renews nothing, so its claims end by themselves after `length`.
     """
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(self, sessions: sessionmaker[Session], length: timedelta = LEASE) -> None:
+        self.length = length
         self._sessions = sessions
         self._claims: dict[int, Claim] = {}
         self._lock = threading.Lock()
@@ -61,12 +62,15 @@ class Leases:
             self._claims.clear()
         advances = []
         for claim in claims:
-            with self._sessions.begin() as session:
-                advances.append((claim, abandon_run(session, claim, failed=False)))
+            try:
+                with self._sessions.begin() as session:
+                    advances.append((claim, abandon_run(session, claim, failed=False)))
+            except SQLAlchemyError as error:  # then the lease ends by itself
+                _warn("not handed back", claim, error)
         return advances
 
     def _renew(self) -> None:
-        while not self._stopped.wait(RENEW_SECONDS):
+        while not self._stopped.wait(self.length.total_seconds() / RENEWALS):
             with self._lock:
                 claims = list(self._claims.values())
             for claim in claims:
@@ -75,10 +79,10 @@ class Leases:
     def _renew_one(self, claim: Claim) -> None:
         try:
             with self._sessions.begin() as session:
-                renew_lease(session, claim, LEASE)
-        except OperationalError as error:
-            log.warning(
-                "lease not renewed conversation=%s error=%s",
-                claim.conversation_id,
-                type(error).__name__,
-            )
+                renew_lease(session, claim, self.length)
+        except SQLAlchemyError as error:  # whatever it is, the other claims need this thread
+            _warn("lease not renewed", claim, error)
+
+
+def _warn(what: str, claim: Claim, error: Exception) -> None:
+    log.warning("%s conversation=%s error=%s", what, claim.conversation_id, type(error).__name__)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import conversations
@@ -23,8 +26,7 @@ from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import index_article
 from bot.messages import ChannelName, Turn
 from bot.queue import BATCH_CHANNELS
-from bot.tables import AnswerRun, Inbox, now
-from workers.leases import LEASE
+from bot.tables import AnswerRun, Article, Inbox, now
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 OVERDUE = timedelta(seconds=4)
 ASK_LIVES = timedelta(minutes=2)
 MAX_RESTARTS = 3
+# A sweep fills the queue up to so many bells; of those that wait longest it always rings some,
+# since their bells may be the lost ones.
+ENOUGH_BELLS, ALWAYS_RUNG = 300, 20
 
 
 # -- a conversation's answer -----------------------------------------------------------------
@@ -57,7 +62,7 @@ def answer_conversation(runtime: Runtime, conversation_id: UUID) -> None:
 def _run_conversation(runtime: Runtime, conversation_id: UUID) -> None:
     for restart in range(MAX_RESTARTS + 1):
         with runtime.sessions.begin() as session:
-            claim = conversations.claim_run(session, conversation_id, LEASE)
+            claim = conversations.claim_run(session, conversation_id, runtime.leases.length)
         if claim is None:
             return
         try:
@@ -71,19 +76,25 @@ def _run_conversation(runtime: Runtime, conversation_id: UUID) -> None:
 
 
 def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
-    is_done = is_stopped = False
     try:
         with runtime.leases.keep(claim):
             runtime.publisher.publish(conversation_topic(claim.conversation_id), {"typing": "bot"})
             advance = _write_reply(runtime, claim, merge_new=merge_new)
-        is_done = True
-    except RunStopped:
-        is_stopped = True
+    except BatchGrew:
+        _let_go(runtime, claim, failed=False)
         raise
-    finally:
-        if not is_done:
-            advance = _let_go(runtime, claim, failed=not is_stopped)
-        _ring(runtime, advance, claim.channel)
+    except RunStopped:
+        _ring(runtime, _let_go(runtime, claim, failed=False), claim.channel)
+        raise
+    except SQLAlchemyError:
+        # The database's failure, not the answer's. The sweep rings again: not at once, or a full
+        # disk would make a circle without a pause.
+        _let_go(runtime, claim, failed=False)
+        raise
+    except Exception:
+        _ring(runtime, _let_go(runtime, claim, failed=True), claim.channel)
+        raise
+    _ring(runtime, advance, claim.channel)
 
 
 def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
@@ -92,12 +103,14 @@ def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
     engine = runtime.engine_within(request.timeout)
     any_shown = bool(claim.shown)
     outcome: Outcome | None = None
-    for item in runtime.answer(request, runtime.knowledge, engine):
-        if isinstance(item, Outcome):
-            outcome = item
-        else:
-            _show(runtime, claim, item, merge_new=merge_new)
-            any_shown = True
+    # Closed when the run is stopped, so that the engine does not go on for nobody.
+    with closing(runtime.answer(request, runtime.knowledge, engine)) as stream:
+        for item in stream:
+            if isinstance(item, Outcome):
+                outcome = item
+            else:
+                _show(runtime, claim, item, merge_new=merge_new)
+                any_shown = True
     assert outcome is not None, "an answer stream ends with its outcome"
     if not any_shown:
         _show(
@@ -163,7 +176,7 @@ def _let_go(runtime: Runtime, claim: Claim, *, failed: bool) -> Advance:
 
 def _ring(runtime: Runtime, advance: Advance, channel: ChannelName) -> None:
     runtime.publisher.advanced(advance)
-    if advance.answer_due and not runtime.draining.is_set():
+    if advance.answer_due:
         runtime.queue.enqueue_answer(advance.conversation_id, channel)
 
 
@@ -288,20 +301,35 @@ def index_articles(runtime: Runtime, article_id: UUID) -> None:
     with _slot(runtime.knowledge_slots) as has_slot:
         due: UUID | None = article_id if has_slot else None
         while due is not None and not runtime.draining.is_set():
-            index_article(runtime.sessions, runtime.embedder, due)
+            _index(runtime, due)
             due = _next_article(runtime)
+
+
+def _index(runtime: Runtime, article_id: UUID) -> None:
+    try:
+        index_article(runtime.sessions, runtime.embedder, article_id)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # one article that cannot be read must not keep back the others
+        log.exception("not indexed article=%s", article_id)
+        with runtime.sessions.begin() as session:
+            session.execute(
+                update(Article)
+                .where(Article.id == article_id)
+                .values(index_error=type(error).__name__)
+            )
 
 
 def sweep(runtime: Runtime) -> None:
     """Ring for conversations, questions and articles that are due and that nobody holds."""
     with runtime.sessions.begin() as session:
         woken = conversations.wake_snoozed(session)
-        overdue = conversations.overdue(session, OVERDUE)
+        overdue = conversations.overdue(session, OVERDUE, limit=ENOUGH_BELLS)
         questions = list(session.scalars(_lost_questions()))
         articles = unindexed(session, limit=1)
     for advance in woken:
         runtime.publisher.advanced(advance)
-    for conversation_id, channel in overdue:
+    for conversation_id, channel in overdue[: _room(runtime)]:
         runtime.queue.enqueue_answer(conversation_id, channel)
     for run_id in questions:
         runtime.queue.enqueue_ask(run_id)
@@ -309,6 +337,14 @@ def sweep(runtime: Runtime) -> None:
         runtime.queue.enqueue_index(article_id)
     if overdue or questions:
         log.info("swept conversations=%d questions=%d", len(overdue), len(questions))
+
+
+def _room(runtime: Runtime) -> int:
+    try:
+        waiting = sum(runtime.queue.lengths().values())
+    except (OperationalError, OSError, RedisError):
+        return ALWAYS_RUNG
+    return max(ENOUGH_BELLS - waiting, ALWAYS_RUNG)
 
 
 def _lost_questions() -> Any:

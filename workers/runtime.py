@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -31,7 +32,8 @@ Answer = Callable[[AnswerRequest, Knowledge, Engine | None], AnswerStream]
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 20.0
+# A drain ends within 30 s: what is not finished is handed back, and who hangs is left behind.
+DRAIN_SECONDS, LEAVE_SECONDS = 20.0, 5.0
 BATCH_SHARE, KNOWLEDGE_SLOTS = 2, 1
 
 
@@ -57,6 +59,9 @@ class Runtime:
         default_factory=lambda: threading.Semaphore(KNOWLEDGE_SLOTS)
     )
     draining: threading.Event = field(default_factory=threading.Event)
+    drain_seconds: float = DRAIN_SECONDS
+    # A thread that hangs in a model cannot be ended, and Python waits for threads at its exit.
+    leave: Callable[[], None] = lambda: os._exit(0)
 
     def engine_within(self, timeout: timedelta) -> Engine | None:
         """The model once it is loaded; None if there is none, or not within the time."""
@@ -70,11 +75,10 @@ class Runtime:
             return None
 
     def drain(self) -> None:
-        """Let running answers finish for DRAIN_SECONDS, then hand them to other workers."""
-        self.draining.set()
-        timer = threading.Timer(DRAIN_SECONDS, self._hand_back)
-        timer.daemon = True
-        timer.start()
+        """Let running answers finish for `drain_seconds`, then hand them to other workers."""
+        if not self.draining.is_set():
+            self.draining.set()
+            threading.Thread(target=self._hand_back, name="drain", daemon=True).start()
 
     def close(self) -> None:
         """Free the model and the connections."""
@@ -87,10 +91,14 @@ class Runtime:
         self.publisher.close()
 
     def _hand_back(self) -> None:
+        time.sleep(self.drain_seconds)
         for claim, advance in self.leases.hand_back():
             log.info("handed back conversation=%s", advance.conversation_id)
             if advance.answer_due:
                 self.queue.enqueue_answer(advance.conversation_id, claim.channel)
+        time.sleep(LEAVE_SECONDS)
+        log.warning("leaving while tasks hang: their conversations were handed back")
+        self.leave()
 
 
 _current: Runtime | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -84,5 +84,5 @@ class Outcome:
     query: str = ""
 
 
-AnswerStream = Iterator[CheckedSentence | Outcome]
+AnswerStream = Generator[CheckedSentence | Outcome, None, None]
 """Checked sentences as they are found, then exactly one Outcome, last."""
