@@ -79,7 +79,7 @@ def test_closing_cancels_what_runs_and_refuses_what_comes(
 
 
 def test_everyone_who_waits_hears_of_a_death(encoder: PromptEncoder, load: Load) -> None:
-    fails = [RuntimeError("the model broke")]
+    fails: list[Exception] = [RuntimeError("the model broke")]
     engine = LocalEngine(encoder, lambda: FailingBackend(load(), fails), model_name="tiny")
     generations = [engine.generate(ORDER, Limits(SHORT)) for _ in range(6)]
     lost = sum(_is_lost(list, generation) for generation in generations)
@@ -92,12 +92,12 @@ def test_everyone_who_waits_hears_of_a_death(encoder: PromptEncoder, load: Load)
 def test_an_engine_that_always_dies_stays_down_and_says_so(
     encoder: PromptEncoder, load: Load
 ) -> None:
-    fails = [MemoryError("customer text") for _ in range(20)]
+    fails: list[Exception] = [MemoryError("customer text") for _ in range(20)]
     engine = LocalEngine(encoder, lambda: FailingBackend(load(), fails), model_name="tiny")
     for _ in range(MAX_DEATHS_IN_A_ROW):
         with pytest.raises(EngineError):
             answer(engine, ORDER)
-    with pytest.raises(EngineError, match="stays down.*MemoryError") as caught:
+    with pytest.raises(EngineError, match=r"stays down.*MemoryError") as caught:
         engine.generate(ORDER, Limits(SHORT))
     assert "customer text" not in str(caught.value)
     engine.close()

@@ -35,7 +35,8 @@ LLAMA2 = (
     "{{ m.content }}</s>{% endif %}{% endfor %}"
 )
 GEMMA = (
-    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content }}"
     "<end_of_turn>\n{% endfor %}<start_of_turn>model\n"
 )

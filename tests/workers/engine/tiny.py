@@ -57,14 +57,18 @@ CAUSAL: Mapping[str, Callable[[int], Any]] = {
 }
 SEQ2SEQ: Mapping[str, Callable[[int], Any]] = {
     "t5": lambda size: T5ForConditionalGeneration(
-        T5Config(
+        _t5_config(
             vocab_size=size, d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4,
-            pad_token_id=0, eos_token_id=3, **{"decoder_start_token_id": 0},
+            pad_token_id=0, eos_token_id=3, decoder_start_token_id=0,
         )
     ),
     "bart": lambda size: BartForConditionalGeneration(BartConfig(**_small_pair(size))),
     "marian": lambda size: MarianMTModel(MarianConfig(**_small_pair(size))),
 }  # fmt: skip
+
+
+def _t5_config(**facts: Any) -> T5Config:
+    return T5Config(**facts)
 
 
 def train_tokenizer() -> Tokenizer:
