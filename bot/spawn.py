@@ -32,6 +32,11 @@ class Account:
     gid: int
 
 
+def is_running() -> bool:
+    """The readiness of a program that has no better sign of it than being there."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What to run, where it logs, how to see that it is ready and how to end it.
@@ -46,7 +51,7 @@ class Program:
     environ: Mapping[str, str] = field(default_factory=dict)
     account: Account | None = None
     prepare: Callable[[], None] = lambda: None
-    is_ready: Callable[[], bool] = lambda: True
+    is_ready: Callable[[], bool] = is_running
     ready_within_s: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 10.0

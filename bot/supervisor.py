@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from bot.spawn import Child, Program, StartError, last_words, spawn, start_ready
+from bot.spawn import Child, Program, StartError, is_running, last_words, spawn, start_ready
 from bot.terminal import Terminal
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
@@ -117,7 +117,8 @@ class Supervisor:
                 self._note_death(tended, tended.child)
             elif not tended.is_ready and _is_ready(tended.program):
                 tended.is_ready = True
-                self._terminal.done(f"{tended.program.name} is ready")
+                if tended.program.is_ready is not is_running:
+                    self._terminal.done(f"{tended.program.name} is ready")
             elif tended.deaths and time.monotonic() - tended.started_at > STEADY_AFTER_S:
                 tended.deaths = 0
         self._rotate_logs()

@@ -27,7 +27,7 @@ from bot.queue import Queue
 from bot.running import Running, forget_running, write_running
 from bot.sealing import MasterKey
 from bot.settings import Settings
-from bot.spawn import Program, StartError
+from bot.spawn import Program, StartError, is_running
 from bot.supervisor import StopRequest, Supervisor
 from bot.terminal import Terminal
 
@@ -37,7 +37,7 @@ LOCAL_ENGINES = ("auto", "openvino", "torch")
 MODEL_MEMORY_BYTES = 3 * 1024**3
 PLAIN_MEMORY_BYTES = 512 * 1024**2
 WEB_READY_WITHIN_S = 60.0
-WORKER_GRACE_S = 30.0
+GRACE_S = 30.0
 REPLACED = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -209,9 +209,8 @@ class _Up:
                 [*celery, "worker", "-Q", QUEUES, "-P", "threads", "-c", threads],
                 environ,
                 is_ready=self._worker_answers,
-                grace_s=WORKER_GRACE_S,
             ),
-            self._program("beat", [*celery, "beat", "-s", beat_schedule], environ),
+            self._program("beat", [*celery, "beat", "-s", beat_schedule], environ, grace_s=10.0),
         ]
 
     def _program(
@@ -219,8 +218,8 @@ class _Up:
         name: str,
         command: list[str],
         environ: Mapping[str, str],
-        is_ready: Callable[[], bool] = lambda: True,
-        grace_s: float = 10.0,
+        is_ready: Callable[[], bool] = is_running,
+        grace_s: float = GRACE_S,
     ) -> Program:
         return Program(
             name=name,
@@ -272,7 +271,7 @@ class _Up:
         terminal.plain("  Stop with           Ctrl-C")
         terminal.plain()
         if not self._supervisor.is_ready("worker"):
-            terminal.say("the language model is loading; questions wait for it")
+            terminal.say("the worker is coming up; questions wait for it")
 
 
 def require_memory(settings: Settings, model: ModelRef) -> None:
