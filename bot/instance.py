@@ -24,18 +24,24 @@ class ApiAccess:
 
 
 EVERYTHING = ("database_url", "redis_url", "master_key")
+_VARIABLES = {
+    "database_url": "DATABASE_URL",
+    "redis_url": "REDIS_URL",
+    "master_key": "FRONTDESK_MASTER_KEY",
+}
 
 
 def find_settings(environ: Mapping[str, str], needed: Sequence[str] = EVERYTHING) -> Settings:
     """The settings with the servers' URLs and the master key filled in.
 
     What the environment names comes first; if something `needed` is not there, all the rest is
-    read from the `up` that runs in the same home. Raises NothingRuns.
+    read from the `up` that runs in the same home. Raises NothingRuns, or SettingsError where the
+    environment names one half and the other is nowhere.
     """
     settings = Settings.from_env(environ)
     if all(getattr(settings, name) for name in needed):
         return settings
-    running = find_running(settings.home)
+    running = _find_running_for(settings, needed)
     return replace(
         settings,
         database_url=settings.database_url or read_secret(Path(running.database_url_file)),
@@ -53,6 +59,17 @@ def find_running(home: Path) -> Running:
     if running is None or not HomeLock.is_held(home):
         raise NothingRuns(f"Nothing runs in {home}: start it with `./frontdesk up`.")
     return running
+
+
+def _find_running_for(settings: Settings, needed: Sequence[str]) -> Running:
+    try:
+        return find_running(settings.home)
+    except NothingRuns:
+        missing = [name for name in needed if not getattr(settings, name)]
+        if len(missing) == len(needed):
+            raise
+    names = " and ".join(f"{_VARIABLES[name]}_FILE" for name in missing)
+    raise SettingsError(f"{names} must be set too, since nothing runs in {settings.home}.")
 
 
 def find_api(environ: Mapping[str, str]) -> ApiAccess:

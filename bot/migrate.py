@@ -48,6 +48,12 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(config(None)).get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Whether this version's migrations lead on from a revision; a newer one's do not."""
+    scripts = ScriptDirectory.from_config(config(None))
+    return any(script.revision == revision for script in scripts.walk_revisions())
+
+
 def config(connection: Connection | None) -> Config:
     """Alembic's configuration, for use from code."""
     settings = Config()

@@ -96,7 +96,7 @@ def test_a_process_that_started_before_makes_its_next_data_key_under_the_new_mas
 
 
 def test_nothing_is_sealed_by_a_retired_master_key_even_when_a_key_is_made_meanwhile(
-    process: Callable[[], Sessions], file: Path, database_url: str
+    process: Callable[[], Sessions], file: Path
 ) -> None:
     running, operator = process(), process()
     keys.add_master_key(file)
