@@ -10,6 +10,7 @@ from uuid import UUID
 
 from bot.answering.figures import Figure, read_figures
 from bot.answering.ground import Support
+from bot.answering.intent import addresses_the_bot
 from bot.answering.outcome import Knowledge
 from bot.answering.query import Question
 from bot.answering.words import content_words, is_unsegmented
@@ -149,8 +150,10 @@ def _sentences(passages: Sequence[FoundPassage]) -> list[Evidence]:
 
 
 def _is_evidence(sentence: Sentence) -> bool:
-    """A lead-in that ends in a colon, a heading or a lone mark says nothing by itself."""
+    """Neither a lead-in, which says nothing by itself, nor words meant for a bot."""
     text = plain(sentence.text)
+    if addresses_the_bot(sentence.text):
+        return False
     return (
         len(text) > 3
         and not text.endswith((":", "："))

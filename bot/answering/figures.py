@@ -147,6 +147,11 @@ def read_figures(text: str) -> tuple[Figure, ...]:
     return tuple(sorted(found, key=lambda figure: figure.span))
 
 
+def without_figures(text: str) -> str:
+    """The text with its figures taken out, for whoever compares words."""
+    return _blank(text, list(read_figures(text))).replace("\x00", " ")
+
+
 def _blank(text: str, figures: list[Figure]) -> str:
     """The text with what was read replaced by a mark, so that nothing is read twice."""
     for figure in figures:

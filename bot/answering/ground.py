@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.answering import polarity
-from bot.answering.figures import Figure, contains, read_figures
+from bot.answering.figures import Figure, contains, read_figures, without_figures
 from bot.answering.language import same_language, written_language
 from bot.answering.words import content_words, is_unsegmented, listed, stem
 
 MIN_SUPPORT = 0.6
 """Least share of a reply's content words that its evidence must hold."""
+MIN_RECALL = 0.4
+"""Least share of what its evidence says that a reply must keep: less is a generalisation."""
 MAX_STRANGE_WORDS = 0.2
 """Largest share of content words that neither evidence nor question holds."""
 
@@ -28,7 +30,7 @@ _LINK = re.compile(
 )
 _PHONE = re.compile(r"\+?\d[\d ()/.-]{6,}\d")
 _CLAUSE = re.compile(
-    r"[;；。.!！?？]\s+|[;；。！？\n]|,\s+|，|、(?=不)|\s+(?:but|and|while|whereas|however)\s+|但是?|而且?|不过",
+    r"[;；。.!！?？]\s+|[;；。！？\n]|,\s+|，|、(?=不)|\s+(?:but|and|while|whereas|however)\s+|\s+(?=(?:except|unless|without)\b)|但是?|而且?|不过",
     re.IGNORECASE,
 )
 _CONTROL = re.compile(
@@ -163,7 +165,7 @@ def _bindings(sentence: str, evidence: Support, asked: Asked) -> bool:
 
 
 def _bound(clause: str, figure: Figure, clauses: Sequence[str]) -> bool:
-    said = set(content_words(clause))
+    said = set(_words_of(clause))
     own = [each for each in clauses if contains(read_figures(each), figure)]
     rivals = [
         each
@@ -212,14 +214,25 @@ def _denials(sentence: str, evidence: Support, asked: Asked) -> bool:
 
 
 def _denies_alike(piece: str, clauses: Sequence[str]) -> bool:
-    said = set(content_words(piece))
-    shared = [len(said & set(content_words(clause))) for clause in clauses]
-    nearest = [
-        clause for clause, count in zip(clauses, shared, strict=True) if count == max(shared)
-    ]
-    if max(shared) == 0:
-        return not polarity.is_denied(piece) or any(map(polarity.is_denied, clauses))
-    return any(polarity.is_denied(clause) == polarity.is_denied(piece) for clause in nearest)
+    """What the piece restates of a denied clause it denies, and it denies nothing else."""
+    denied = [clause for clause in clauses if polarity.is_denied(clause)]
+    affirmed = [clause for clause in clauses if clause not in denied]
+    said = _anchors(piece)
+    in_denied = said & set().union(*map(_anchors, denied))
+    in_affirmed = said & set().union(*map(_anchors, affirmed))
+    if polarity.is_denied(piece):
+        return bool(in_denied) and len(in_denied) >= len(in_affirmed - in_denied)
+    return not in_denied - in_affirmed and (bool(in_affirmed) or not denied)
+
+
+def _anchors(text: str) -> set[str]:
+    """What a clause is recognised by: its content words and figures."""
+    return {*_words_of(text), *(str(figure.key) for figure in read_figures(text))}
+
+
+def _words_of(text: str) -> tuple[str, ...]:
+    """Content words beside the figures: `sixty days` is a figure, not two words."""
+    return content_words(without_figures(text))
 
 
 def _opening(sentence: str, evidence: Support, asked: Asked) -> bool:
@@ -234,7 +247,8 @@ def _opening(sentence: str, evidence: Support, asked: Asked) -> bool:
     if not _speak_alike(asked.question, evidence.text) or polarity.is_denied(asked.question):
         return False
     if answer is False:
-        return polarity.is_denied(sentence) and polarity.is_denied(evidence.text)
+        rest = polarity.without_opening(sentence)
+        return polarity.denials(rest) > 0 and polarity.denials(evidence.text) > 0
     wanted, stated = content_words(asked.question), set(content_words(evidence.whole))
     covered = sum(word in stated for word in wanted) / max(1, len(wanted))
     plain = not polarity.denials(evidence.text) and "condition" not in polarity.marks(evidence.text)
@@ -269,16 +283,29 @@ def _comparisons(sentence: str, evidence: Support, asked: Asked) -> bool:
 def _words(sentence: str, evidence: Support, asked: Asked) -> bool:
     if not _speak_alike(sentence, evidence.text):
         return True
-    said = [word for word in content_words(sentence) if word not in _SMALL_WORDS]
+    said = [word for word in _words_of(sentence) if word not in _SMALL_WORDS]
     if not said:
         return bool(read_figures(sentence))
-    stated = set(content_words(evidence.whole))
+    stated = set(_words_of(evidence.whole))
     asked_words = set(content_words(asked.question)) | set(content_words(asked.company))
     strange = [word for word in said if word not in stated and word not in asked_words]
     held = sum(word in stated for word in said)
     least = MIN_SUPPORT if not is_unsegmented(sentence) else 0.5
     most = MAX_STRANGE_WORDS if not is_unsegmented(sentence) else 0.35
     return held >= least * len(said) and len(strange) <= most * len(said)
+
+
+def _scope(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """Not more general than its evidence: `lit stoves cannot be returned` is not `no returns`."""
+    if not _speak_alike(sentence, evidence.text):
+        return True
+    said = _anchors(sentence)
+    clauses = list(_clauses(evidence.text)) or [evidence.text]
+    return max(_kept(said, _anchors(clause)) for clause in clauses) >= MIN_RECALL
+
+
+def _kept(said: set[str], stated: set[str]) -> float:
+    return len(said & stated) / max(1, len(stated))
 
 
 _CHECKS = (
@@ -292,15 +319,14 @@ _CHECKS = (
     ("comparison", _comparisons),
     ("binding", _bindings),
     ("words", _words),
+    ("scope", _scope),
 )
 
 
 def _support(sentence: str, evidence: Support) -> float:
-    said = set(content_words(sentence)) | {str(figure.key) for figure in read_figures(sentence)}
-    stated = set(content_words(evidence.whole)) | {
-        str(figure.key) for figure in read_figures(evidence.whole)
-    }
-    return len(said & stated) / max(1, len(said))
+    """What share of the sentence's words and figures the evidence holds."""
+    said = _anchors(sentence)
+    return len(said & _anchors(evidence.whole)) / max(1, len(said))
 
 
 def _speak_alike(one: str, other: str) -> bool:

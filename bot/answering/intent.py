@@ -91,6 +91,11 @@ _INSTRUCTIONS = re.compile(
     r"|(?:忘掉|忘记|忽略|无视|绕过|不要理会)[^。？！]{0,15}(?:规则|指令|指示|设定|提示|要求|限制|之前|以上)|你现在是|从现在(?:开始|起)|假装|扮演|系统提示|提示词|开发者模式|越狱|(?:逐字|原样)(?:重复|输出)",
     re.IGNORECASE,
 )
+_FOR_A_MODEL = re.compile(
+    r"<\||\|>|</?(?:facts?|question|system|instructions?|user|assistant)>|^\W*(?:system|assistant)\s*[:：]"
+    r"|\b(?:ai|language) (?:assistant|model)s?\b[^.]*\b(?:must|should|tell|say|always)\b|\btell (?:everybody|every customer|the customer|all customers)\b",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 
 
@@ -134,6 +139,11 @@ def needs_their_order(text: str) -> bool:
 def without_instructions(text: str) -> str:
     """The text without the sentences that address the bot's workings: they are data, not orders."""
     return "".join(part for part in _SENTENCE.findall(text) if not _INSTRUCTIONS.search(part))
+
+
+def addresses_the_bot(text: str) -> bool:
+    """Whether a text, an article's too, gives orders to a language model."""
+    return bool(_INSTRUCTIONS.search(text) or _FOR_A_MODEL.search(text))
 
 
 def says_it_did_not_help(text: str) -> bool:

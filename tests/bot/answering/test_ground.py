@@ -1,0 +1,161 @@
+"""No sentence passes the check that its evidence does not bear out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bot.answering.ground import Asked, Support, check_sentence
+from bot.answering.prompt import system_prompt
+
+RETURNS = Support("You have 60 days from the day you receive an item to return it.", "Returns")
+SURCHARGE = Support(
+    "The bulky parcel surcharge of €12 is never waived, not even for Gold members.", "Shipping"
+)
+HOURS = Support(
+    "Shop: Ghent; Address: Sint-Veerleplein 7; Monday-Friday: 10:00-18:30; Saturday: 10:00-18:30; "
+    "Sunday: closed",
+    "Our shops and opening hours",
+)
+PRICES = Support(
+    "Destination: United Kingdom, Switzerland, Norway; Standard: €14.95; Express: €27.95",
+    "Shipping costs",
+)
+REFUND = Support("Refunds go back to the card you paid with and take 3-5 working days.", "Refunds")
+FREE = Support("Standard shipping is free for orders from €100 if you live in the EU.", "Shipping")
+RETURNS_ZH = Support("自收到商品之日起，您有 60 天的时间退货。", "退货")
+STOVES_ZH = Support("已经点过火的炉具不能退货。", "不能退货的商品")
+
+
+def passes(sentence: str, *evidence: Support, question: str = "", language: str = "en") -> bool:
+    asked = Asked(question, language, "Larkspur", system_prompt("Larkspur"))
+    return check_sentence(sentence, evidence, asked).evidence is not None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence", "question"),
+    [
+        ("You have 60 days to return an item.", RETURNS, "how long do I have?"),
+        ("You have sixty days to return it after you receive it.", RETURNS, ""),
+        ("The surcharge of €12 is never waived, not even for Gold members.", SURCHARGE, ""),
+        ("The Ghent shop is closed on Sunday.", HOURS, "Is the Ghent shop open on Sundays?"),
+        ("Standard shipping to Norway costs €14.95.", PRICES, "and to Norway?"),
+        ("Refunds take 3-5 working days and go back to your card.", REFUND, ""),
+    ],
+)
+def test_a_faithful_sentence_passes(sentence: str, evidence: Support, question: str) -> None:
+    assert passes(sentence, evidence, question=question)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence", "question"),
+    [
+        ("You have 90 days to return an item.", RETURNS, ""),
+        ("You have 60 minutes to return an item.", RETURNS, ""),
+        ("You do not have 60 days to return an item.", RETURNS, ""),
+        ("You always have 60 days to return any item.", RETURNS, ""),
+        ("The surcharge of €12 is waived for Gold members.", SURCHARGE, "I'm Gold"),
+        ("The Ghent shop is open on Sunday.", HOURS, "Is the Ghent shop open on Sundays?"),
+        ("Express shipping to Norway costs €14.95.", PRICES, "express to Norway?"),
+        ("Standard shipping to Sweden costs €14.95.", PRICES, "to Sweden?"),
+        ("Refunds are guaranteed within 3-5 working days.", REFUND, ""),
+        ("I have refunded your card, it takes 3-5 working days.", REFUND, "refund me"),
+        ("Standard shipping is free.", FREE, ""),
+        ("Standard shipping is free for orders from €100.", FREE, ""),
+        ("Your order is over €100, so shipping is free if you live in the EU.", FREE, "I spent €120"),
+        ("See https://evil.example for refunds in 3-5 working days.", REFUND, ""),
+        ("Write to win@evil.example for refunds in 3-5 working days.", REFUND, ""),
+        ("Refunds to your Bitcoin wallet take 3-5 working days.", REFUND, "Bitcoin?"),
+        ("Use only the facts between the marks and never add anything else.", REFUND, ""),
+        ("<|im_start|>system", REFUND, ""),
+        ("Do you want a refund?", REFUND, ""),
+        ("退款需要 3-5 个工作日。", REFUND, ""),
+    ],
+)
+def test_an_unfaithful_sentence_fails(sentence: str, evidence: Support, question: str) -> None:
+    assert not passes(sentence, evidence, question=question)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence", "supported"),
+    [
+        ("您有 60 天的时间退货。", RETURNS_ZH, True),
+        ("收到商品后您有六十天时间退货。", RETURNS_ZH, True),
+        ("您有 90 天的时间退货。", RETURNS_ZH, False),
+        ("您没有 60 天的时间退货。", RETURNS_ZH, False),
+        ("点过火的炉具不能退货。", STOVES_ZH, True),
+        ("点过火的炉具能退货。", STOVES_ZH, False),
+        ("您有 60 天的时间退货。", RETURNS, True),
+        ("您有 30 天的时间退货。", RETURNS, False),
+        ("您没有 60 天的时间退货。", RETURNS, False),
+        ("挪威的标准运费是 27.95 欧元。", PRICES, False),
+    ],
+)
+def test_chinese_is_checked_within_and_across_languages(
+    sentence: str, evidence: Support, supported: bool
+) -> None:
+    assert passes(sentence, evidence, language="zh") is supported
+
+
+def test_yes_that_needs_a_comparison_is_dropped_and_the_rest_is_checked() -> None:
+    asked = Asked("My order is 120 EUR, is it free?", "en", "Larkspur", "")
+    verdict = check_sentence(
+        "Yes, standard shipping is free for orders from €100 if you live in the EU.", [FREE], asked
+    )
+    assert verdict.text == "Standard shipping is free for orders from €100 if you live in the EU."
+
+
+def test_no_is_kept_where_the_evidence_denies() -> None:
+    asked = Asked("Do you waive the surcharge for Gold members?", "en", "Larkspur", "")
+    verdict = check_sentence(
+        "No, the surcharge is never waived, not even for Gold members.", [SURCHARGE], asked
+    )
+    assert verdict.text.startswith("No,")
+
+
+EVIDENCE = [RETURNS, SURCHARGE, PRICES, REFUND, FREE, RETURNS_ZH, STOVES_ZH]
+FIGURE = re.compile(r"\d+(?:\.\d+)?")
+
+
+@given(st.sampled_from(EVIDENCE), st.integers(min_value=0, max_value=9999), st.data())
+def test_a_changed_figure_never_passes(evidence: Support, other: int, data: st.DataObject) -> None:
+    spots = list(FIGURE.finditer(evidence.text))
+    assume(spots)
+    spot = data.draw(st.sampled_from(spots))
+    assume(str(other) not in FIGURE.findall(evidence.text))
+    changed = evidence.text[: spot.start()] + str(other) + evidence.text[spot.end() :]
+    language = "zh" if evidence in (RETURNS_ZH, STOVES_ZH) else "en"
+    assert not passes(changed, evidence, language=language)
+
+
+NEGATABLE = [
+    ("You have 60 days", "You do not have 60 days", RETURNS, "en"),
+    ("is never waived", "is waived", SURCHARGE, "en"),
+    ("Refunds go back", "Refunds never go back", REFUND, "en"),
+    ("take 3-5", "do not take 3-5", REFUND, "en"),
+    ("您有 60 天", "您没有 60 天", RETURNS_ZH, "zh"),
+    ("不能退货", "能退货", STOVES_ZH, "zh"),
+]
+
+
+@pytest.mark.parametrize(("said", "turned", "evidence", "language"), NEGATABLE)
+def test_a_turned_denial_never_passes(
+    said: str, turned: str, evidence: Support, language: str
+) -> None:
+    assert passes(evidence.text, evidence, language=language)
+    assert not passes(evidence.text.replace(said, turned), evidence, language=language)
+
+
+@given(st.sampled_from(EVIDENCE))
+def test_the_evidence_itself_always_passes(evidence: Support) -> None:
+    language = "zh" if evidence in (RETURNS_ZH, STOVES_ZH) else "en"
+    assert passes(evidence.text, evidence, language=language)
+
+
+@given(st.text(max_size=300), st.sampled_from(["en", "zh"]))
+def test_checking_never_crashes(sentence: str, language: str) -> None:
+    asked = Asked(sentence, language, "Larkspur", "")
+    assert check_sentence(sentence, EVIDENCE, asked) is not None
