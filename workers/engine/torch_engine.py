@@ -45,14 +45,15 @@ def load_torch_engine(
         if source.endswith(".gguf"):
             source = str(_ensure_converted(Path(model), cache_dir, progress))
         progress("loading the model")
-        config = AutoConfig.from_pretrained(source)
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        source, revision = _split_revision(source)
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         encoder = make_encoder(tokenizer, config)
     except (OSError, ValueError, ImportError) as error:
         raise EngineError(f"{source} cannot be loaded: {error}") from error
     return LocalEngine(
         encoder,
-        lambda: _load_backend(source, config, tokenizer, encoder, slots),
+        lambda: _load_backend(source, revision, config, tokenizer, encoder, slots),
         model_name=model_name or Path(source).name,
     )
 
@@ -83,16 +84,29 @@ def end_ids_of(
 
 
 def _load_backend(
-    source: str, config: Any, tokenizer: Any, encoder: PromptEncoder, slots: int
+    source: str,
+    revision: str,
+    config: Any,
+    tokenizer: Any,
+    encoder: PromptEncoder,
+    slots: int,
 ) -> Backend:
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    model = auto.from_pretrained(source, dtype=_dtype(config), use_safetensors=True)
+    model = auto.from_pretrained(
+        source, revision=revision, dtype=_dtype(config), use_safetensors=True
+    )
     model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     end_ids = end_ids_of(tokenizer, model.generation_config, encoder)
     if config.is_encoder_decoder:
         return Seq2SeqBackend(model, end_ids, slots=slots)
     chunk_tokens = 2048 if torch.cuda.is_available() else 128
     return CausalBackend(model, end_ids, slots=slots, chunk_tokens=chunk_tokens)
+
+
+def _split_revision(source: str) -> tuple[str, str]:
+    """Read `owner/name@revision`; a folder is itself, whatever its name."""
+    name, _, revision = source.partition("@")
+    return (source, "main") if Path(source).exists() else (name, revision or "main")
 
 
 def _dtype(config: Any) -> torch.dtype:
@@ -133,7 +147,9 @@ def _ensure_converted(gguf: Path, cache_dir: Path, progress: Callable[[str], Non
     shutil.rmtree(partial, ignore_errors=True)
     options: dict[str, Any] = {"gguf_file": gguf.name}
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
-    model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), dtype=torch.bfloat16, **options)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(gguf.parent), dtype=torch.bfloat16, **options
+    )
     # Its weights are plain bf16 by now, but it still takes itself for quantized and would not save.
     model.hf_quantizer = None
     del model.config.quantization_config

@@ -43,7 +43,7 @@ CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-CONTEXT = 512
+CONTEXT = 2048
 
 CAUSAL: Mapping[str, Callable[[int], Any]] = {
     "qwen2": lambda size: Qwen2ForCausalLM(Qwen2Config(**_small(size), num_key_value_heads=2)),
