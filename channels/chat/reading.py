@@ -80,13 +80,16 @@ def progress_since(session: Session, visitor: Visitor, position: Position) -> Pr
         if row.number < position.number or row.last_seq <= after:
             continue
         views = events_after(session, row.id, after, limit=PAGE)
-        reached = Position(row.number, views[-1].seq if len(views) == PAGE else row.last_seq)
+        # Between the two reads more may have been committed: trust what was really read.
+        last_read = views[-1].seq if views else after
+        is_whole = len(views) < PAGE
+        reached = Position(row.number, max(last_read, row.last_seq) if is_whole else last_read)
         return Progress(
             events=tuple(_told(row.number, v) for v in views if v.kind in TOLD_KINDS),
             position=reached,
             conversation_id=conversations[-1].id,
             bot_writes=conversations[-1].bot_writes,
-            has_more=reached != conversations[-1].end,
+            has_more=reached < conversations[-1].end,
         )
     latest = conversations[-1] if conversations else None
     return Progress(

@@ -1,0 +1,223 @@
+"""The composition root of the web process and of the channels process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import redis.asyncio
+import uvloop
+from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from bot import migrate
+from bot.api.routes import Api
+from bot.channel import Channel
+from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
+from bot.delivery import deliver_pending
+from bot.events import Hub, Publisher
+from bot.intake import Intake
+from bot.logs import configure
+from bot.messages import ChannelName
+from bot.queue import Queue
+from bot.redis_url import redis_py_url
+from bot.sample_shop import SampleShop
+from bot.settings import Settings, SettingsError
+from bot.version import version
+from bot.web.event_stream import Drain
+from bot.web.headers import add_headers
+from bot.web.health import Check, Health, NotReady
+from bot.web.refusals import tell_refusals
+from bot.web.rules import enforce
+from channels.chat.adapter import ChatChannel, share_with_any_page
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+DRAIN_SECONDS = 25.0
+DELIVERY_PAUSE_SECONDS = 1.0
+AWAY_PAUSE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the processes are made of."""
+
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    hub: Hub
+    queue: Queue
+    publisher: Publisher
+    drain: Drain
+    redis: redis.asyncio.Redis
+
+
+def make_chat(parts: Parts) -> ChatChannel:
+    """The web chat."""
+    return ChatChannel(parts.sessions, parts.hub, parts.publisher, parts.drain)
+
+
+CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {"chat": make_chat}
+
+
+# -- the web process -------------------------------------------------------------------------
+
+
+def run_web(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way."""
+    configure(settings)
+    web.run_app(
+        build_web(settings),
+        host=settings.host,
+        port=settings.port,
+        shutdown_timeout=DRAIN_SECONDS,
+        access_log=None,
+        print=None,
+        loop=uvloop.new_event_loop(),
+    )
+
+
+def build_web(settings: Settings) -> web.Application:
+    """The web process's application; it opens nothing before it starts. Raises SettingsError."""
+    parts = build_parts(settings)
+    chat = make_chat(parts)
+    api = Api(
+        parts.sessions,
+        parts.hub,
+        parts.queue,
+        parts.publisher,
+        answer_timeout_s=float(settings.answer_timeout_s),
+        version=version(),
+    )
+    guards = enforce({"visitor": chat.authenticate, "token": api.authenticate})
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[tell_refusals, guards])
+    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(share_with_any_page)
+    receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
+    others = [make(parts) for name, make in CHANNELS.items() if name != "chat"]
+    for channel in [chat, *others]:
+        app.add_routes(channel.routes(receive))
+    app.add_routes(api.routes())
+    app.add_routes(SampleShop(parts.sessions).routes())
+    app.add_routes(Health(_checks(parts)).routes())
+    app.on_shutdown.append(lambda _app: _begin_drain(parts))
+    app.cleanup_ctx.append(lambda _app: _run_parts(parts, chat))
+    return app
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Connections to be; nothing connects before it is used. Raises SettingsError."""
+    if not settings.database_url or not settings.redis_url:
+        raise SettingsError(
+            "DATABASE_URL and REDIS_URL are not set: `./frontdesk up` brings its own servers, "
+            "or name yours."
+        )
+    engine = make_async_engine(settings.database_url)
+    redis_url = redis_py_url(settings.redis_url)
+    return Parts(
+        engine=engine,
+        sessions=make_async_sessions(engine, keyring_of_settings(settings)),
+        hub=Hub(redis_url),
+        queue=Queue(settings.redis_url),
+        publisher=Publisher(redis_url),
+        drain=Drain(),
+        redis=redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2),
+    )
+
+
+async def _run_parts(parts: Parts, chat: ChatChannel) -> AsyncIterator[None]:
+    await parts.hub.start()
+    looks = asyncio.create_task(chat.streams.look_again_and_again(), name="streams' look")
+    yield
+    looks.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await looks
+    await _close(parts)
+
+
+async def _begin_drain(parts: Parts) -> None:
+    # Streams end at once and their browsers come back elsewhere; other requests are finished.
+    parts.drain.begin()
+    parts.hub.wake_all()
+
+
+async def _close(parts: Parts) -> None:
+    await parts.hub.close()
+    await parts.redis.aclose()
+    await parts.engine.dispose()
+    parts.publisher.close()
+    parts.queue.close()
+
+
+def _checks(parts: Parts) -> dict[str, Check]:
+    head = migrate.head_revision()
+
+    async def postgres() -> None:
+        async with parts.engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def migrations() -> None:
+        async with parts.engine.connect() as connection:
+            found = await connection.run_sync(migrate.current_revision)
+        if found != head:
+            raise NotReady(f"the schema is {found}, this version needs {head}")
+
+    async def ping() -> None:
+        await parts.redis.ping()
+
+    return {"postgres": postgres, "migrations": migrations, "redis": ping}
+
+
+# -- the channels process --------------------------------------------------------------------
+
+
+def run_channels(settings: Settings) -> None:
+    """Listen and deliver until SIGTERM or SIGINT."""
+    configure(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run_channels(settings))
+
+
+async def _run_channels(settings: Settings) -> None:
+    parts = build_parts(settings)
+    channels: dict[str, Channel] = {name: make(parts) for name, make in CHANNELS.items()}
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
+    listeners = [asyncio.create_task(channel.listen(receive)) for channel in channels.values()]
+    try:
+        await deliver_until(stop, parts.sessions, channels)
+    finally:
+        await _cancel(listeners)
+        await _close(parts)
+
+
+async def deliver_until(
+    stop: asyncio.Event,
+    sessions: async_sessionmaker[AsyncSession],
+    channels: Mapping[str, Channel],
+) -> None:
+    """Deliver what is due, again and again; a send under way is finished before it returns."""
+    while not stop.is_set():
+        pause_s = DELIVERY_PAUSE_SECONDS
+        try:
+            if await deliver_pending(sessions, channels):
+                continue
+        except SQLAlchemyError as error:
+            log.warning("delivery waits for the database error=%s", type(error).__name__)
+            pause_s = AWAY_PAUSE_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
