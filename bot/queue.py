@@ -9,12 +9,15 @@ from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from bot.messages import ChannelName
 from bot.redis_url import celery_url
 
 log = logging.getLogger(__name__)
 
+# Redis is not there, in kombu's words or, from some of its calls, in redis-py's own.
+AWAY = (OperationalError, RedisError, OSError)
 INTERACTIVE, BATCH, KNOWLEDGE = "interactive", "batch", "knowledge"
 BATCH_CHANNELS: frozenset[ChannelName] = frozenset({"email"})
 ANSWER_TASK = "frontdesk.answer"
@@ -83,7 +86,7 @@ class Queue:
         """Names of the workers that answer within the time."""
         try:
             replies = self._celery.control.ping(timeout=timeout_s)
-        except (OperationalError, OSError):
+        except AWAY:
             return []
         return [name for reply in replies for name in reply]
 
@@ -102,7 +105,7 @@ class Queue:
             return False
         try:
             self._celery.send_task(task, args=[identifier], queue=queue, retry=False)
-        except (OperationalError, OSError) as error:
+        except AWAY as error:
             log.warning(
                 "bell not rung task=%s id=%s error=%s", task, identifier, type(error).__name__
             )

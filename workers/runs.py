@@ -12,8 +12,6 @@ from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -25,7 +23,7 @@ from bot.events import Advance, conversation_topic, run_topic
 from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import index_article
 from bot.messages import ChannelName, Turn
-from bot.queue import BATCH_CHANNELS
+from bot.queue import AWAY, BATCH_CHANNELS
 from bot.tables import AnswerRun, Article, Inbox, now
 from workers.runtime import Runtime
 
@@ -342,7 +340,7 @@ def sweep(runtime: Runtime) -> None:
 def _room(runtime: Runtime) -> int:
     try:
         waiting = sum(runtime.queue.lengths().values())
-    except (OperationalError, OSError, RedisError):
+    except AWAY:
         return ALWAYS_RUNG
     return max(ENOUGH_BELLS - waiting, ALWAYS_RUNG)
 

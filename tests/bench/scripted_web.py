@@ -1,0 +1,113 @@
+"""The web process of a scripted desk: `bot.app` as it is, with places to die and planted bugs.
+
+`python -m tests.bench.scripted_web`; its settings come from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from sqlalchemy.orm import Session
+
+from bot import intake
+from bot.app import run_web
+from bot.conversations import Recorded
+from bot.intake import Intake
+from bot.messages import IncomingMessage
+from bot.settings import Settings
+from channels.chat import adapter
+from channels.chat.reading import Position
+from tests.faults.points import Points
+from tests.faults.script import Script
+
+LATE_S = 0.4
+
+
+def mark_points(points: Points) -> None:
+    """Reach the armed points in the middle of an acceptance."""
+    record_incoming, receive = intake.record_incoming, Intake.receive
+
+    def record_with_point(session: Session, message: IncomingMessage) -> Recorded:
+        recorded = record_incoming(session, message)
+        points.reach("web.in_transaction")
+        return recorded
+
+    def ring_with_point(ring: Callable[..., None]) -> Callable[..., None]:
+        def ring_after_point(self: Intake, *args: Any) -> None:
+            points.reach("web.after_record")
+            ring(self, *args)
+
+        return ring_after_point
+
+    async def receive_with_point(self: Intake, message: IncomingMessage) -> Recorded:
+        recorded = await receive(self, message)
+        points.reach("web.before_ack")
+        return recorded
+
+    _replace(intake, "record_incoming", record_with_point)
+    _replace(Intake, "_ring", ring_with_point(Intake._ring))
+    _replace(Intake, "receive", receive_with_point)
+
+
+class AckBeforeCommit:
+    """The planted bug: answer first, store a little later."""
+
+    late: ClassVar[set[asyncio.Task[Recorded]]] = set()
+
+    @classmethod
+    def plant(cls) -> None:
+        receive = Intake.receive
+
+        async def store_later(self: Intake, message: IncomingMessage) -> Recorded:
+            await asyncio.sleep(LATE_S)
+            return await receive(self, message)
+
+        async def answer_first(self: Intake, message: IncomingMessage) -> Recorded:
+            task = asyncio.create_task(store_later(self, message))
+            cls.late.add(task)
+            task.add_done_callback(cls.late.discard)
+            return Recorded(uuid4(), uuid4(), 0, is_new=True, answer_due=False)
+
+        _replace(Intake, "receive", answer_first)
+
+
+def forget_client_ids() -> None:
+    """The planted bug: each delivery of the same message is a new one."""
+    parse = adapter.parse
+
+    def parse_as_new(*args: Any) -> IncomingMessage:
+        return replace(parse(*args), external_id=uuid4().hex, client_id=uuid4().hex)
+
+    _replace(adapter, "parse", parse_as_new)
+
+
+def forget_positions() -> None:
+    """The planted bug: Last-Event-ID is not read."""
+    _replace(Position, "parse", lambda _text: Position())
+
+
+PLANTED: dict[str, Callable[[], None]] = {
+    "ack_before_commit": AckBeforeCommit.plant,
+    "no_dedup": forget_client_ids,
+    "no_position": forget_positions,
+}
+
+
+def _replace(place: Any, name: str, function: Any) -> None:
+    setattr(place, name, function)
+
+
+def main() -> None:
+    script = Script.from_environ(os.environ)
+    mark_points(Points(script.folder / "points"))
+    PLANTED.get(script.sabotage, lambda: None)()
+    run_web(Settings.from_env(os.environ))
+
+
+if __name__ == "__main__":
+    main()

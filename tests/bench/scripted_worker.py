@@ -1,0 +1,202 @@
+"""The worker and beat of a scripted desk: all of Frontdesk's own code, but no model.
+
+`celery -A tests.bench.scripted_worker worker`: what it answers, how slowly, where it dies and
+which bug is planted is told by the environment (`tests.faults.script`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from celery.signals import worker_init
+from sqlalchemy.orm import Session
+
+from bot import conversations
+from bot.answering.engine import Engine
+from bot.answering.outcome import (
+    AnswerRequest,
+    AnswerStream,
+    CheckedSentence,
+    Knowledge,
+    Outcome,
+)
+from bot.conversations import Claim
+from bot.database import keyring_of_settings, make_engine, make_sessions
+from bot.events import Publisher
+from bot.knowledge.found import FoundPassage
+from bot.queue import Queue
+from bot.settings import Settings
+from tests.faults.points import Points
+from tests.faults.script import Script, number_of, reply_to
+from workers import celery, runs, runtime
+from workers.leases import Leases
+from workers.runtime import Runtime
+
+app = celery.app
+
+
+class NoKnowledge:
+    """The scripted answers need no articles."""
+
+    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
+        raise NotImplementedError
+
+    def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:
+        raise NotImplementedError
+
+
+class NoEmbedder:
+    """The scripted desk has no articles to embed."""
+
+    name, dimension = "none", 0
+
+    def passages(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        raise NotImplementedError
+
+    def query(self, text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+        raise NotImplementedError
+
+
+class ScriptedAnswer:
+    """Answers each question by its number, in a few sentences with a pause before each."""
+
+    def __init__(self, script: Script, points: Points) -> None:
+        self._script = script
+        self._points = points
+
+    def __call__(
+        self, request: AnswerRequest, knowledge: Knowledge, engine: Engine | None
+    ) -> AnswerStream:
+        self._points.reach("worker.after_claim")
+        asked = [number_of(turn.text) for turn in request.turns[-request.unanswered :]]
+        reply = reply_to(asked)
+        known = 0 if self._script.sabotage == "no_resume" else len(request.shown)
+        for sentence in reply[known:]:
+            self._pause()
+            yield CheckedSentence(sentence, None, verbatim=True)
+            self._points.reach("worker.between_sentences")
+        self._points.reach("worker.before_finish")
+        yield scripted_outcome(" ".join(reply))
+
+    def _pause(self) -> None:
+        """A sentence's time; a file named `hang` in the folder makes the model hang."""
+        time.sleep(self._script.sentence_s)
+        while (self._script.folder / "hang").exists():
+            time.sleep(0.05)
+
+
+def scripted_outcome(text: str) -> Outcome:
+    return Outcome(
+        action="answer",
+        text=text,
+        reason="scripted",
+        confidence=1.0,
+        language="en",
+        citations=(),
+        summary="",
+        model=None,
+        usage=None,
+        retrieval_ms=0.0,
+        first_sentence_ms=None,
+        total_ms=0.0,
+    )
+
+
+def build(settings: Settings, script: Script) -> Runtime:
+    """A runtime over the settings' servers with the script in the model's place."""
+    assert settings.database_url
+    assert settings.redis_url
+    database = make_engine(settings.database_url, pool_size=settings.worker_threads + 2)
+    sessions = make_sessions(database, keyring_of_settings(settings))
+    no_engine: Future[Engine | None] = Future()
+    no_engine.set_result(None)
+    return Runtime(
+        sessions=sessions,
+        engine=no_engine,
+        embedder=NoEmbedder(),
+        knowledge=NoKnowledge(),
+        answer=ScriptedAnswer(script, Points(script.folder / "points")),
+        publisher=Publisher(settings.redis_url),
+        queue=Queue(settings.redis_url),
+        leases=Leases(sessions, script.lease),
+        answer_timeout=timedelta(seconds=settings.answer_timeout_s),
+        batch_slots=threading.Semaphore(settings.worker_threads // 2),
+        drain_seconds=script.drain_s,
+    )
+
+
+def mark_points(points: Points) -> None:
+    """Reach the armed points in the middle of Frontdesk's own functions too."""
+    commit_sentence, ring, room = conversations.commit_sentence, runs._ring, runs._room
+
+    def commit_with_point(session: Session, claim: Claim, *args: Any, **options: Any) -> Any:
+        advance = commit_sentence(session, claim, *args, **options)
+        points.reach("worker.in_transaction")
+        return advance
+
+    def ring_with_point(*args: Any) -> None:
+        points.reach("worker.after_finish")
+        ring(*args)
+
+    def room_with_point(made: Runtime) -> int:
+        points.reach("worker.in_sweep")
+        return room(made)
+
+    _replace(conversations, "commit_sentence", commit_with_point)
+    _replace(runs, "_ring", ring_with_point)
+    _replace(runs, "_room", room_with_point)
+
+
+def plant(sabotage: str) -> None:
+    """Plant the named bug, if it is one of the worker's or beat's."""
+    if sabotage == "no_sweep":
+        app.conf.beat_schedule = {}
+    if sabotage == "no_fencing":
+        claim_run = conversations.claim_run
+
+        def claim_though_held(session: Session, conversation_id: UUID, lease: timedelta) -> Any:
+            conversations._lock(session, conversation_id).leased_until = None
+            session.flush()
+            return claim_run(session, conversation_id, lease)
+
+        def lock_only(session: Session, claim: Claim) -> Any:
+            return conversations._lock(session, claim.conversation_id)
+
+        _replace(conversations, "claim_run", claim_though_held)
+        _replace(conversations, "_lock_claimed", lock_only)
+
+
+def _replace(module: Any, name: str, function: Callable[..., Any]) -> None:
+    setattr(module, name, function)
+
+
+def _start(**_: Any) -> None:
+    script = Script.from_environ(os.environ)
+    mark_points(Points(script.folder / "points"))
+    made = build(Settings.from_env(os.environ), script)
+    made.leases.start()
+    runtime.use(made)
+
+
+def _configure() -> None:
+    """Celery calls nothing of ours before it reads the schedule, so this runs at import."""
+    script = Script.from_environ(os.environ)
+    worker_init.disconnect(celery._start)
+    worker_init.connect(_start, weak=False)
+    app.conf.beat_schedule["sweep"]["schedule"] = script.sweep_s
+    app.conf.beat_max_loop_interval = script.sweep_s
+    app.conf.beat_schedule_filename = str(Path(script.folder) / "beat-schedule")
+    plant(script.sabotage)
+
+
+if "SCRIPT_FOLDER" in os.environ:
+    _configure()
