@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TextIO, cast
+from typing import TextIO
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,7 +19,7 @@ from bot import conversations
 from bot.agents import find_agent, find_or_add_agent
 from bot.conversations import ConversationView, MessageView
 from bot.events import Advance, Publisher
-from bot.messages import ChannelName, ConversationStatus
+from bot.messages import ConversationStatus
 from bot.queue import Queue
 from bot.tables import Conversation, now
 from bot.terminal_text import fit, visible, visible_line
@@ -139,7 +139,7 @@ class StaffTerminal:
             view = conversations.view(session, conversation_id)
         self.publisher.advanced(advance)
         if advance.answer_due and view is not None:
-            self.queue.enqueue_answer(conversation_id, cast(ChannelName, view.channel))
+            self.queue.enqueue_answer(conversation_id, view.channel)
         return advance
 
     def _show_list(self, views: Sequence[ConversationView], nothing: str) -> None:

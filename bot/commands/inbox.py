@@ -16,7 +16,6 @@ from bot.events import Publisher
 from bot.instance import find_settings
 from bot.messages import ConversationStatus
 from bot.queue import Queue
-from bot.redis_url import redis_py_url
 from bot.staff_terminal import StaffTerminal, parse_pause
 
 STATUSES = get_args(ConversationStatus)
@@ -61,7 +60,7 @@ def open_terminal(agent: str | None, environ: Mapping[str, str]) -> Iterator[Sta
     settings = find_settings(environ)
     engine = make_engine(settings.database_url or "", pool_size=1)
     redis_url = settings.redis_url or ""
-    publisher, queue = Publisher(redis_py_url(redis_url)), Queue(redis_url)
+    publisher, queue = Publisher(redis_url), Queue(redis_url)
     try:
         yield StaffTerminal(
             make_sessions(engine, keyring_of_settings(settings)),
