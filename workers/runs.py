@@ -98,7 +98,7 @@ def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
 def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
     with runtime.sessions() as session:
         request = _request_of_claim(session, runtime, claim)
-    engine = runtime.engine_within(request.timeout)
+    engine = runtime.engine_within(request.timeout / 2)
     any_shown = bool(claim.shown)
     outcome: Outcome | None = None
     # Closed when the run is stopped, so that the engine does not go on for nobody.
@@ -188,7 +188,7 @@ def answer_ask(runtime: Runtime, run_id: UUID) -> None:
     if request is None:
         return
     topic = run_topic(run_id)
-    engine = runtime.engine_within(request.timeout)
+    engine = runtime.engine_within(request.timeout / 2)
     for item in runtime.answer(request, runtime.knowledge, engine):
         if isinstance(item, Outcome):
             with runtime.sessions.begin() as session:
