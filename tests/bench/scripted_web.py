@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 
 from bot import intake
 from bot.app import run_web
-from bot.conversations import Recorded
+from bot.conversations import Recorded, record_incoming
 from bot.intake import Intake
 from bot.messages import IncomingMessage
 from bot.settings import Settings
 from channels.chat import adapter
 from channels.chat.reading import Position
+from channels.chat.visitor import parse
 from tests.faults.points import Points
 from tests.faults.script import Script
 
@@ -30,7 +31,7 @@ LATE_S = 0.4
 
 def mark_points(points: Points) -> None:
     """Reach the armed points in the middle of an acceptance."""
-    record_incoming, receive = intake.record_incoming, Intake.receive
+    receive = Intake.receive
 
     def record_with_point(session: Session, message: IncomingMessage) -> Recorded:
         recorded = record_incoming(session, message)
@@ -78,7 +79,6 @@ class AckBeforeCommit:
 
 def forget_client_ids() -> None:
     """The planted bug: each delivery of the same message is a new one."""
-    parse = adapter.parse
 
     def parse_as_new(*args: Any) -> IncomingMessage:
         return replace(parse(*args), external_id=uuid4().hex, client_id=uuid4().hex)
