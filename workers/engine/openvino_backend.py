@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -127,29 +125,8 @@ class OpenVinoBackend:
         return round(100 / usage) if usage else 0
 
 
-def ensure_converted(gguf: Path, cache_dir: Path, progress: Callable[[str], None]) -> Path:
-    """Return the folder with the converted form of a GGUF file, converting it the first time.
-
-    It is kept under the file's name, size and time of change, and appears only when complete.
-    Raises EngineError if OpenVINO cannot convert the file.
-    """
-    facts = gguf.stat()
-    folder = cache_dir / "openvino" / f"{gguf.stem}-{facts.st_size}-{facts.st_mtime_ns}"
-    if (folder / "openvino_model.xml").exists():
-        return folder
-    progress("converting the model for OpenVINO (once, under a minute)")
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _convert(gguf, partial)
-        _put_in_place(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
-def _convert(gguf: Path, folder: Path) -> None:
+def convert(gguf: Path, folder: Path) -> None:
+    """Write the converted form of a GGUF file into `folder`. Raises EngineError."""
     link = folder / "model.gguf"
     link.symlink_to(gguf.resolve())
     program = [sys.executable, str(Path(openvino_convert.__file__).resolve()), str(link)]
@@ -160,14 +137,6 @@ def _convert(gguf: Path, folder: Path) -> None:
             f"OpenVINO cannot convert {gguf.name} ({last}): use FRONTDESK_ENGINE=torch for it"
         )
     link.unlink()
-
-
-def _put_in_place(partial: Path, folder: Path) -> None:
-    try:
-        partial.rename(folder)
-    except OSError:  # another process was quicker; its result is as good
-        if not (folder / "openvino_model.xml").exists():
-            raise
 
 
 def _scheduler(slots: int, chunk_tokens: int, cache_gib: int) -> Any:

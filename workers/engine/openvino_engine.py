@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bot.answering.engine import EngineError
+from workers.engine.converted import ensure_converted
 from workers.engine.gguf_tokenizer import load_gguf_text
 from workers.engine.local_engine import LocalEngine
-from workers.engine.openvino_backend import OpenVinoBackend, ensure_converted
+from workers.engine.openvino_backend import OpenVinoBackend, convert
 from workers.engine.prompting import LABELLED_FRAME, PromptEncoder, find_chat_frame
 from workers.engine.tokenization import Tokenization
 
@@ -31,10 +32,20 @@ def load_openvino_engine(
     tokenization = Tokenization(text.tokenizer)
     frame = find_chat_frame(text.render) if text.render else LABELLED_FRAME
     encoder = PromptEncoder(tokenization, frame, text.context_tokens)
-    folder = ensure_converted(model, cache_dir, progress)
+    folder = convert_once(model, cache_dir, progress)
     progress("loading the model")
     return LocalEngine(
         encoder,
         lambda: OpenVinoBackend(folder, text.end_ids | encoder.end_ids, slots=slots),
         model_name=model_name or model.stem,
     )
+
+
+def convert_once(gguf: Path, cache_dir: Path, progress: Callable[[str], None]) -> Path:
+    """Return the folder with OpenVINO's form of a GGUF file. Raises EngineError."""
+
+    def convert_aside(folder: Path) -> None:
+        progress("converting the model for OpenVINO (once, under a minute)")
+        convert(gguf, folder)
+
+    return ensure_converted(gguf, cache_dir, "openvino", convert_aside)

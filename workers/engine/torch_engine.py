@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from transformers import (
 )
 
 from bot.answering.engine import EngineError
+from workers.engine.converted import ensure_converted
 from workers.engine.local_engine import Backend, LocalEngine
 from workers.engine.prompting import LABELLED_FRAME, ChatFrame, PromptEncoder, find_chat_frame
 from workers.engine.tokenization import Tokenization
@@ -43,7 +43,7 @@ def load_torch_engine(
     source = str(model)
     try:
         if source.endswith(".gguf"):
-            source = str(_ensure_converted(Path(model), cache_dir, progress))
+            source = str(_convert_once(Path(model), cache_dir, progress))
         progress("loading the model")
         source, revision = _split_revision(source)
         config = AutoConfig.from_pretrained(source, revision=revision)
@@ -137,23 +137,22 @@ def _context_tokens(tokenizer: Any, config: Any) -> int:
     return min(int(stated), MOST_CONTEXT_TOKENS) if stated < 1e9 else UNSTATED_CONTEXT_TOKENS
 
 
-def _ensure_converted(gguf: Path, cache_dir: Path, progress: Callable[[str], None]) -> Path:
-    facts = gguf.stat()
-    folder = cache_dir / "torch" / f"{gguf.stem}-{facts.st_size}-{facts.st_mtime_ns}"
-    if (folder / "config.json").exists():
-        return folder
-    progress("converting the model for torch (once, about a minute)")
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    options: dict[str, Any] = {"gguf_file": gguf.name}
-    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **options)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        str(gguf.parent), dtype=torch.bfloat16, **options
-    )
-    # Its weights are plain bf16 by now, but it still takes itself for quantized and would not save.
+def _convert_once(gguf: Path, cache_dir: Path, progress: Callable[[str], None]) -> Path:
+    def convert_aside(folder: Path) -> None:
+        progress("converting the model for torch (once, about a minute)")
+        _convert(gguf, folder)
+
+    return ensure_converted(gguf, cache_dir, "torch", convert_aside)
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """De-quantize a GGUF file into a transformers folder of bf16 safetensors."""
+    file: dict[str, Any] = {"gguf_file": gguf.name}
+    source = str(gguf.parent)
+    tokenizer = AutoTokenizer.from_pretrained(source, **file)
+    model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16, **file)
+    # Its weights are plain by now, but it still takes itself for quantized and would not save.
     model.hf_quantizer = None
     del model.config.quantization_config
-    tokenizer.save_pretrained(partial)
-    model.save_pretrained(partial)
-    partial.rename(folder)
-    return folder
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)

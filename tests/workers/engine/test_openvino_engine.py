@@ -12,7 +12,8 @@ from tests.workers.engine.contract import ORDER, EngineContract, Subject, answer
 from tests.workers.engine.local_subject import make_subject
 from workers.engine.gguf_tokenizer import load_gguf_text
 from workers.engine.load import load_engine
-from workers.engine.openvino_backend import OpenVinoBackend, ensure_converted
+from workers.engine.openvino_backend import OpenVinoBackend
+from workers.engine.openvino_engine import convert_once
 from workers.engine.prompting import PromptEncoder, find_chat_frame
 from workers.engine.tokenization import Tokenization
 
@@ -28,7 +29,7 @@ class TestGgufModel(EngineContract):
         encoder = PromptEncoder(
             Tokenization(text.tokenizer), find_chat_frame(text.render), text.context_tokens
         )
-        folder = ensure_converted(tiny_gguf, tmp_path_factory.mktemp("ov"), lambda line: None)
+        folder = convert_once(tiny_gguf, tmp_path_factory.mktemp("ov"), lambda line: None)
         engine, subject = make_subject(encoder, lambda: OpenVinoBackend(folder, text.end_ids))
         yield subject
         engine.close()

@@ -14,7 +14,8 @@ from tests.workers.engine.contract import EngineContract, Subject
 from tests.workers.engine.local_subject import make_subject
 from workers.engine.gguf_tokenizer import load_gguf_text
 from workers.engine.load import load_engine
-from workers.engine.openvino_backend import OpenVinoBackend, ensure_converted
+from workers.engine.openvino_backend import OpenVinoBackend
+from workers.engine.openvino_engine import convert_once
 from workers.engine.prompting import PromptEncoder, find_chat_frame
 from workers.engine.tokenization import Tokenization
 
@@ -71,7 +72,7 @@ class TestContract(EngineContract):
         assert text.render is not None
         frame = find_chat_frame(text.render)
         encoder = PromptEncoder(Tokenization(text.tokenizer), frame, text.context_tokens)
-        folder = ensure_converted(packaged, converted, lambda line: None)
+        folder = convert_once(packaged, converted, lambda line: None)
         engine, subject = make_subject(encoder, lambda: OpenVinoBackend(folder, text.end_ids))
         yield subject
         engine.close()

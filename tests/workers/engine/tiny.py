@@ -207,7 +207,7 @@ def _small_pair(vocabulary_size: int) -> dict[str, Any]:
     return {
         "vocab_size": vocabulary_size, "d_model": 64, "encoder_layers": 2, "decoder_layers": 2,
         "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 128,
-        "decoder_ffn_dim": 128, "max_position_embeddings": CONTEXT, "pad_token_id": 0,
+        "decoder_ffn_dim": 128, "max_position_embeddings": 512, "pad_token_id": 0,
         "bos_token_id": None, "eos_token_id": 3, "decoder_start_token_id": 0,
         "forced_eos_token_id": 3, "scale_embedding": True,
     }  # fmt: skip
