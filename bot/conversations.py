@@ -263,7 +263,7 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
         token=conversation.lease_token,
         reply_to=batch[-1].id,
         message_ids=tuple(m.id for m in batch),
-        turns=_turns_until(session, conversation, batch[-1].seq),
+        turns=_turns_with(session, conversation, batch),
         shown=_shown(session, growing) if growing else (),
         failures=conversation.failures,
         received_at=batch[0].created_at,
@@ -742,16 +742,19 @@ def _shown(session: Session, reply: Message) -> tuple[str, ...]:
     return tuple(event.text for event in session.scalars(query))
 
 
-def _turns_until(session: Session, conversation: Conversation, seq: int) -> tuple[Turn, ...]:
+def _turns_with(
+    session: Session, conversation: Conversation, batch: Sequence[Message]
+) -> tuple[Turn, ...]:
+    """What was said before, then the batch: its last turns, even where a reply came between."""
     query = (
         select(Message)
         .where(
             Message.conversation_id == conversation.id,
             Message.private.is_(False),
             Message.state != "growing",
-            Message.seq <= seq,
+            (Message.seq <= batch[-1].seq) | (Message.author != "contact"),
         )
-        .order_by(Message.seq)
+        .order_by(Message.id.in_([m.id for m in batch]), Message.seq)
     )
     return tuple(Turn(m.author, m.text) for m in session.scalars(query))
 

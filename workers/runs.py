@@ -166,10 +166,14 @@ def _finish(runtime: Runtime, claim: Claim, outcome: Outcome) -> Advance:
 def _let_go(runtime: Runtime, claim: Claim, *, failed: bool) -> Advance:
     with runtime.sessions.begin() as session:
         advance = conversations.abandon_run(session, claim, failed=failed)
-        run = session.get_one(AnswerRun, claim.run_id)
-        run.state = "failed" if failed else "stopped"
-        run.finished_at = now()
+        _end_run(session, claim.run_id, "failed" if failed else "stopped")
     return advance
+
+
+def _end_run(session: Session, run_id: UUID, state: str) -> None:
+    run = session.get_one(AnswerRun, run_id)
+    run.state = state
+    run.finished_at = now()
 
 
 def _ring(runtime: Runtime, advance: Advance, channel: ChannelName) -> None:
@@ -188,14 +192,24 @@ def answer_ask(runtime: Runtime, run_id: UUID) -> None:
     if request is None:
         return
     topic = run_topic(run_id)
+    try:
+        _answer_question(runtime, run_id, request)
+    except Exception:
+        with runtime.sessions.begin() as session:
+            _end_run(session, run_id, "failed")
+        raise
+    finally:
+        runtime.publisher.publish(topic, {"done": True})
+
+
+def _answer_question(runtime: Runtime, run_id: UUID, request: AnswerRequest) -> None:
     engine = runtime.engine_within(request.timeout / 2)
     for item in runtime.answer(request, runtime.knowledge, engine):
         if isinstance(item, Outcome):
             with runtime.sessions.begin() as session:
                 _store(session, run_id, item)
         else:
-            runtime.publisher.publish(topic, {"sentence": item.text})
-    runtime.publisher.publish(topic, {"done": True})
+            runtime.publisher.publish(run_topic(run_id), {"sentence": item.text})
 
 
 def _claim_ask(session: Session, runtime: Runtime, run_id: UUID) -> AnswerRequest | None:
