@@ -134,6 +134,7 @@ class Article(Base):
     language: Mapped[str] = mapped_column(default="")
     url: Mapped[str | None]
     source: Mapped[str] = mapped_column(default="")
+    tags: Mapped[list[str]] = mapped_column(default=list)
     body: Mapped[str]
     content_hash: Mapped[str]
     indexed_hash: Mapped[str | None]

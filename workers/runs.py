@@ -21,7 +21,7 @@ from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
 from bot.conversations import BatchGrew, Claim, RunStopped
 from bot.events import Advance, conversation_topic, run_topic
 from bot.knowledge.articles import unindexed
-from bot.knowledge.indexing import index_article
+from bot.knowledge.indexing import embed_sentences, index_article
 from bot.messages import ChannelName, Turn
 from bot.queue import AWAY, BATCH_CHANNELS
 from bot.tables import AnswerRun, Article, Inbox, now
@@ -311,9 +311,12 @@ def _store(session: Session, run_id: UUID, outcome: Outcome, reply_id: UUID | No
 def index_articles(runtime: Runtime, article_id: UUID) -> None:
     """Index this article and then the others that wait, in the one slot there is for it."""
     with _slot(runtime.knowledge_slots) as has_slot:
-        due: UUID | None = article_id if has_slot else None
-        while due is not None and not runtime.draining.is_set():
-            _index(runtime, due)
+        due: UUID | None = article_id
+        while has_slot and not runtime.draining.is_set():
+            if due is not None:
+                _index(runtime, due)
+            elif not embed_sentences(runtime.sessions, runtime.embedder):
+                break
             due = _next_article(runtime)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -64,48 +65,31 @@ def put_article(
     language: str = "",
     url: str | None = None,
     source: str = "",
+    tags: Sequence[str] = (),
 ) -> Put:
     """Write an article, in Markdown. Commit, then ring `queue.enqueue_index` if it changed.
 
     The collection is made where it does not exist. An article that is the same as before is
     left alone. Two writers of the same article do not collide: the last one stays.
     """
-    collection_id = ensure_collection(session, collection)
-    title, body = _storable(title), _storable(body)
-    content_hash = hash_content(title, body)
-    values = {
-        "title": title,
-        "body": body,
+    values: dict[str, Any] = {
+        "title": _storable(title),
+        "body": _storable(body),
         "language": _storable(language),
         "url": _storable(url) if url else None,
         "source": _storable(source),
-        "content_hash": content_hash,
+        "tags": [_storable(tag) for tag in tags],
     }
-    key = {"collection_id": collection_id, "external_id": _storable(external_id)}
-    before = session.execute(
-        select(Article.id, Article.content_hash, Article.language, Article.url, Article.source)
-        .filter_by(**key)
-        .with_for_update()
-    ).one_or_none()
-    if before is not None:
-        same = (before.content_hash, before.language, before.url, before.source) == (
-            content_hash,
-            values["language"],
-            values["url"],
-            values["source"],
-        )
-        if same:
-            return Put(before.id, is_new=False, is_changed=False)
-    statement = insert(Article).values(
-        id=new_id(), created_at=now(), updated_at=now(), **key, **values
-    )
-    article_id = session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[Article.collection_id, Article.external_id],
-            set_={**values, "updated_at": now(), "index_error": None},
-        ).returning(Article.id)
-    ).scalar_one()
-    is_changed = before is None or before.content_hash != content_hash
+    values["content_hash"] = hash_content(values["title"], values["body"], values["tags"])
+    key = {
+        "collection_id": ensure_collection(session, collection),
+        "external_id": _storable(external_id),
+    }
+    before = session.scalar(select(Article).filter_by(**key).with_for_update())
+    if before is not None and all(getattr(before, name) == value for name, value in values.items()):
+        return Put(before.id, is_new=False, is_changed=False)
+    is_changed = before is None or before.content_hash != values["content_hash"]
+    article_id = session.execute(_upsert(key, values)).scalar_one()
     return Put(article_id, is_new=before is None, is_changed=is_changed)
 
 
@@ -209,12 +193,20 @@ def take_collection(session: Session, inbox_id: UUID, collection: str) -> None:
     )
 
 
-def hash_content(title: str, body: str) -> str:
-    """What an article says, in 64 hexadecimal digits."""
-    return hashlib.sha256(f"{title}\0{body}".encode()).hexdigest()
+def hash_content(title: str, body: str, tags: Sequence[str] = ()) -> str:
+    """What an article says, in 64 hexadecimal digits: if it changes, passages are made again."""
+    return hashlib.sha256("\0".join([title, body, *tags]).encode()).hexdigest()
 
 
 _IS_INDEXED: ColumnElement[bool] = func.coalesce(Article.indexed_hash, "") == Article.content_hash
+
+
+def _upsert(key: dict[str, Any], values: dict[str, Any]) -> Any:
+    made = insert(Article).values(id=new_id(), created_at=now(), updated_at=now(), **key, **values)
+    changes = {**values, "updated_at": now(), "index_error": None}
+    return made.on_conflict_do_update(
+        index_elements=[Article.collection_id, Article.external_id], set_=changes
+    ).returning(Article.id)
 
 
 def _scope(inbox_id: UUID | None, collection: str | None) -> list[ColumnElement[bool]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +23,7 @@ INDEX_VERSION = 1
 # Texts a call, so that a question never waits long for the embedder.
 BATCH = 16
 MAX_SENTENCES = 60
+PASSAGES_A_STEP = 8
 
 
 def index_article(sessions: sessionmaker[Session], embedder: Embedder, article_id: UUID) -> bool:
@@ -37,11 +37,41 @@ def index_article(sessions: sessionmaker[Session], embedder: Embedder, article_i
         if article is None or _is_current(session, article, embedder):
             return False
     drafts = make_passages(article.body, article.title)
-    rows = [_row(article, *one) for one in enumerate(_embedded(article, drafts, embedder))]
-    for row in rows:
-        row["embedder"] = index_stamp(embedder)
+    texts = [embedded_text(article.title, draft.heading, draft.text) for draft in drafts]
+    vectors = _in_batches(embedder, texts)
+    rows = [
+        _row(article, ordinal, draft, vector) | {"embedder": index_stamp(embedder)}
+        for ordinal, (draft, vector) in enumerate(zip(drafts, vectors, strict=True))
+    ]
     with sessions.begin() as session:
         return _replace(session, article, rows)
+
+
+def embed_sentences(sessions: sessionmaker[Session], embedder: Embedder) -> int:
+    """Store the sentences' vectors of some passages that have none yet; how many passages.
+
+    Nobody waits for them: until they are there, a question embeds the sentences that it needs.
+    Workers call this when no article waits, until it returns 0.
+    """
+    missing = select(Passage.id, Passage.heading, Passage.text).where(
+        Passage.sentence_vectors.is_(None), Passage.embedder == index_stamp(embedder)
+    )
+    with sessions() as session:
+        passages = session.execute(missing.limit(PASSAGES_A_STEP)).all()
+    for passage_id, heading, text in passages:
+        texts = passage_sentences(heading, text)
+        packed = sentence_vectors.pack(texts, _in_batches(embedder, texts))
+        with sessions.begin() as session:
+            session.execute(
+                update(Passage).where(Passage.id == passage_id).values(sentence_vectors=packed)
+            )
+    return len(passages)
+
+
+def passage_sentences(heading: str, text: str) -> list[str]:
+    """What is embedded of a passage's sentences, each once."""
+    found = (one.standalone for one in sentences.split(text, heading))
+    return list(dict.fromkeys(found))[:MAX_SENTENCES]
 
 
 def index_stamp(embedder: Embedder) -> str:
@@ -54,13 +84,6 @@ def embedded_text(title: str, heading: str, text: str) -> str:
     return "\n".join(part for part in (title, heading, text) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class _Embedded:
-    draft: Draft
-    vector: Vector
-    sentence_vectors: bytes
-
-
 def _is_current(session: Session, article: Article, embedder: Embedder) -> bool:
     stale = exists().where(
         Passage.article_id == article.id,
@@ -69,40 +92,28 @@ def _is_current(session: Session, article: Article, embedder: Embedder) -> bool:
     return article.indexed_hash == article.content_hash and not session.scalar(select(stale))
 
 
-def _embedded(article: Article, drafts: Sequence[Draft], embedder: Embedder) -> list[_Embedded]:
-    texts = [embedded_text(article.title, draft.heading, draft.text) for draft in drafts]
-    vectors = _in_batches(embedder, texts)
-    split = [
-        list(dict.fromkeys(one.standalone for one in sentences.split(draft.text, draft.heading)))
-        for draft in drafts
-    ]
-    split = [some[:MAX_SENTENCES] for some in split]
-    flat = _in_batches(embedder, [one for some in split for one in some])
-    packed, at = [], 0
-    for some in split:
-        packed.append(sentence_vectors.pack(some, flat[at : at + len(some)]))
-        at += len(some)
-    return [_Embedded(*one) for one in zip(drafts, vectors, packed, strict=True)]
-
-
 def _in_batches(embedder: Embedder, texts: Sequence[str]) -> Vector:
     parts = [embedder.passages(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
     return np.concatenate(parts) if parts else np.empty((0, embedder.dimension), np.float32)
 
 
-def _row(article: Article, ordinal: int, made: _Embedded) -> dict[str, Any]:
-    weighted = [(article.title, "A"), (made.draft.heading, "B"), (made.draft.text, "D")]
+def _row(article: Article, ordinal: int, draft: Draft, embedding: Vector) -> dict[str, Any]:
+    weighted = [
+        (article.title, "A"),
+        (draft.heading, "B"),
+        (" ".join(article.tags), "C"),
+        (draft.text, "D"),
+    ]
     vector, count = terms.tsvector(weighted)
     return {
         "id": new_id(),
         "article_id": article.id,
         "ordinal": ordinal,
-        "heading": made.draft.heading,
-        "text": made.draft.text,
+        "heading": draft.heading,
+        "text": draft.text,
         "terms": vector,
         "term_count": count,
-        "embedding": made.vector,
-        "sentence_vectors": made.sentence_vectors,
+        "embedding": embedding,
     }
 
 
