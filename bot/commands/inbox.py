@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import getpass
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import get_args
 
 from bot.commands.failures import UsageError
-from bot.database import keyring_of_settings, make_engine, make_sessions
+from bot.commands.sessions import open_sessions
 from bot.events import Publisher
 from bot.instance import find_settings
 from bot.messages import ConversationStatus
@@ -54,26 +54,24 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
-@contextlib.contextmanager
+@contextmanager
 def open_terminal(agent: str | None, environ: Mapping[str, str]) -> Iterator[StaffTerminal]:
     """A terminal on the instance that the environment names."""
     settings = find_settings(environ)
-    engine = make_engine(settings.database_url or "", pool_size=1)
     redis_url = settings.redis_url or ""
-    publisher, queue = Publisher(redis_url), Queue(redis_url)
-    try:
+    with (
+        open_sessions(settings) as sessions,
+        closing(Publisher(redis_url)) as publisher,
+        closing(Queue(redis_url)) as queue,
+    ):
         yield StaffTerminal(
-            make_sessions(engine, keyring_of_settings(settings)),
+            sessions,
             publisher,
             queue,
             agent or environ.get("FRONTDESK_AGENT", "").strip() or _login_name(),
             sys.stdout,
             shutil.get_terminal_size((100, 24)).columns,
         )
-    finally:
-        queue.close()
-        publisher.close()
-        engine.dispose()
 
 
 def _login_name() -> str:

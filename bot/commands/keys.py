@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import keys
 from bot.commands.failures import UsageError
+from bot.commands.sessions import open_sessions
 from bot.conversations import find_by_number
-from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.instance import find_settings
 from bot.keys import KeysError
 from bot.sealing import SYSTEM_SCOPE, MasterKey
@@ -38,11 +38,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(MasterKey.generate())
         return 0
     settings = find_settings(environ, NEEDED)
-    engine = make_engine(settings.database_url or "", pool_size=2)
-    try:
-        _act(arguments, settings, make_sessions(engine, keyring_of_settings(settings)))
-    finally:
-        engine.dispose()
+    with open_sessions(settings) as sessions:
+        _act(arguments, settings, sessions)
     return 0
 
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from bot.commands.sessions import open_sessions
 from bot.conversations import find_by_number
-from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.instance import find_settings
 from bot.tracing import (
     ConversationTrace,
@@ -34,12 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = find_settings(environ, ("database_url", "master_key"))
-    engine = make_engine(settings.database_url or "", pool_size=1)
-    try:
-        with make_sessions(engine, keyring_of_settings(settings))() as session:
-            traced = find_trace(session, arguments.conversation)
-    finally:
-        engine.dispose()
+    with open_sessions(settings) as sessions, sessions() as session:
+        traced = find_trace(session, arguments.conversation)
     if arguments.json:
         print(json.dumps(asdict(traced), ensure_ascii=False, default=str))
         return 0
