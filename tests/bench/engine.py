@@ -40,7 +40,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         model = tiny_model(Path(scratch)) if arguments.tiny else packaged_model(arguments.model)
-        cache = Path(scratch) if arguments.tiny else model.parent / "converted"
+        cache = model.parent
         for driver in arguments.drivers:
             show(driver, run_child(driver, model, cache))
 
@@ -89,7 +89,7 @@ def measure(driver: str, model: Path, cache: Path) -> dict[str, Figures]:
     ours |= measure_ours(engine)
     ours["memory MB"] = memory_mb()
     engine.close()
-    folder = next((cache / driver).iterdir())
+    folder = next((cache / driver).glob(f"{model.stem}-*[0-9]"))
     peer = {"torch": torch_peer, "openvino": openvino_peer}[driver]
     return {"ours": ours, "peer": measure_peer(peer(folder), prompts_ids(model))}
 

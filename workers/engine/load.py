@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bot.answering.engine import Engine, EngineError
+from bot.answering.engine import EngineError
+from workers.engine.stats import CountingEngine
 
 Progress = Callable[[str], None]
 Driver = Literal["auto", "openvino", "torch", "openai"]
@@ -28,7 +29,7 @@ def load_engine(
     model_name: str | None = None,
     remote_consent: bool = False,
     progress: Progress = lambda line: None,
-) -> Engine:
+) -> CountingEngine:
     """Return an engine that can answer.
 
     `model` is a GGUF file, a folder or a hub id; `auto` is torch where there is a GPU, else
@@ -57,7 +58,9 @@ def is_on_this_machine(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _openai(url: str | None, api_key: str | None, model: str, remote_consent: bool) -> Engine:
+def _openai(
+    url: str | None, api_key: str | None, model: str, remote_consent: bool
+) -> CountingEngine:
     from workers.engine.openai_engine import OpenAiEngine
 
     if not url:
@@ -88,13 +91,15 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _openvino(model: Path, cache_dir: Path, name: str | None, progress: Progress) -> Engine:
+def _openvino(model: Path, cache_dir: Path, name: str | None, progress: Progress) -> CountingEngine:
     from workers.engine.openvino_engine import load_openvino_engine
 
     return load_openvino_engine(model, cache_dir=cache_dir, model_name=name, progress=progress)
 
 
-def _torch(model: str | Path, cache_dir: Path, name: str | None, progress: Progress) -> Engine:
+def _torch(
+    model: str | Path, cache_dir: Path, name: str | None, progress: Progress
+) -> CountingEngine:
     from workers.engine.torch_engine import load_torch_engine
 
     return load_torch_engine(model, cache_dir=cache_dir, model_name=name, progress=progress)

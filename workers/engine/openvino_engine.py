@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bot.answering.engine import EngineError
 from workers.engine.converted import ensure_converted
-from workers.engine.gguf_tokenizer import load_gguf_text
+from workers.engine.gguf_tokenizer import GgufText, load_gguf_text
 from workers.engine.local_engine import LocalEngine
 from workers.engine.openvino_backend import OpenVinoBackend, convert
-from workers.engine.prompting import LABELLED_FRAME, PromptEncoder, find_chat_frame
+from workers.engine.prompting import LABELLED_FRAME, ChatFrame, PromptEncoder, find_chat_frame
 from workers.engine.tokenization import Tokenization
 
 
@@ -30,7 +30,7 @@ def load_openvino_engine(
         raise EngineError(f"the openvino driver reads a GGUF file, and {model} is none")
     text = load_gguf_text(model)
     tokenization = Tokenization(text.tokenizer)
-    frame = find_chat_frame(text.render) if text.render else LABELLED_FRAME
+    frame = _frame(model, text)
     encoder = PromptEncoder(tokenization, frame, text.context_tokens)
     folder = convert_once(model, cache_dir, progress)
     progress("loading the model")
@@ -39,6 +39,15 @@ def load_openvino_engine(
         lambda: OpenVinoBackend(folder, text.end_ids | encoder.end_ids, slots=slots),
         model_name=model_name or model.stem,
     )
+
+
+def _frame(model: Path, text: GgufText) -> ChatFrame:
+    if text.render is None:
+        return LABELLED_FRAME
+    try:
+        return find_chat_frame(text.render)
+    except ValueError as error:
+        raise EngineError(f"{model.name} cannot be prompted: {error}") from error
 
 
 def convert_once(gguf: Path, cache_dir: Path, progress: Callable[[str], None]) -> Path:

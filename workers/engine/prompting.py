@@ -144,7 +144,7 @@ def find_chat_frame(render: RenderTemplate) -> ChatFrame:
         pieces = _cut(render([{"role": "system", "content": marks[0]}, *chat]), marks)
         before_system, after_system = pieces[0], pieces[1]
     except Exception:
-        pieces = ["", *_cut(render(chat), marks[1:])]
+        pieces = ["", *_cut(_render_without_system(render, chat), marks[1:])]
         before_system, after_system = pieces[1], "\n\n"
     return ChatFrame(
         before_system=before_system,
@@ -153,6 +153,13 @@ def find_chat_frame(render: RenderTemplate) -> ChatFrame:
         after_assistant=pieces[3],
         before_answer=pieces[6],
     )
+
+
+def _render_without_system(render: RenderTemplate, chat: list[Message]) -> str:
+    try:
+        return render(chat)
+    except Exception as error:
+        raise ValueError(f"the chat template refuses a plain conversation: {error}") from error
 
 
 def _cut(rendered: str, marks: Sequence[str]) -> list[str]:

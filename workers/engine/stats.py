@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+
+from bot.answering.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,14 @@ class EngineStats:
     cached_tokens: int
     output_tokens: int
     deaths: int
+
+
+class CountingEngine(Engine, Protocol):
+    """An Engine that says what it counts; every driver's does."""
+
+    def stats(self) -> EngineStats:
+        """Counters for the metrics page; may be called from any thread."""
+        ...
 
 
 @dataclass(slots=True)

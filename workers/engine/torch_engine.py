@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,26 @@ UNSTATED_CONTEXT_TOKENS = 1024
 MOST_CONTEXT_TOKENS = 32768
 
 
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """How much a device takes at once: a chunk is what a waiting chat may lose to a long prompt."""
+
+    slots: int
+    chunk_tokens: int
+    prefix_cache_bytes: int
+
+
+_CPU_SIZES = _Sizes(slots=8, chunk_tokens=128, prefix_cache_bytes=1 << 29)
+_GPU_SIZES = _Sizes(slots=32, chunk_tokens=2048, prefix_cache_bytes=1 << 32)
+
+
 def load_torch_engine(
     model: str | Path,
     *,
     cache_dir: Path,
     model_name: str | None,
     progress: Callable[[str], None],
-    slots: int = 8,
+    slots: int | None = None,
 ) -> LocalEngine:
     """Return an engine over a transformers folder, a hub id or a GGUF file.
 
@@ -89,7 +103,7 @@ def _load_backend(
     config: Any,
     tokenizer: Any,
     encoder: PromptEncoder,
-    slots: int,
+    slots: int | None,
 ) -> Backend:
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     model = auto.from_pretrained(
@@ -97,10 +111,16 @@ def _load_backend(
     )
     model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     end_ids = end_ids_of(tokenizer, model.generation_config, encoder)
+    sizes = _GPU_SIZES if torch.cuda.is_available() else _CPU_SIZES
     if config.is_encoder_decoder:
-        return Seq2SeqBackend(model, end_ids, slots=slots)
-    chunk_tokens = 2048 if torch.cuda.is_available() else 128
-    return CausalBackend(model, end_ids, slots=slots, chunk_tokens=chunk_tokens)
+        return Seq2SeqBackend(model, end_ids, slots=slots or sizes.slots)
+    return CausalBackend(
+        model,
+        end_ids,
+        slots=slots or sizes.slots,
+        chunk_tokens=sizes.chunk_tokens,
+        prefix_cache_bytes=sizes.prefix_cache_bytes,
+    )
 
 
 def _split_revision(source: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering.engine import Engine, EngineError, Limits, Prompt, PromptTurn
+from bot.answering.engine import EngineError, Limits, Prompt, PromptTurn
 from tests.workers.engine.chat_server import ChatServer, serving
 from tests.workers.engine.conftest import Saved
 from tests.workers.engine.contract import ORDER, SHORT, EngineContract, Subject, answer, assert_idle
@@ -17,10 +17,11 @@ from workers.engine.load import load_engine
 from workers.engine.openai_engine import OpenAiEngine
 from workers.engine.openai_messages import INVISIBLE, compose_request, neutralize
 from workers.engine.sse import read_events
+from workers.engine.stats import CountingEngine
 
 
 @pytest.fixture(scope="module")
-def model(saved_causal: Saved) -> Iterator[Engine]:
+def model(saved_causal: Saved) -> Iterator[CountingEngine]:
     folder = saved_causal("qwen2")
     engine = load_engine("torch", folder, cache_dir=folder)
     yield engine
@@ -28,7 +29,7 @@ def model(saved_causal: Saved) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def server(model: Engine) -> Iterator[ChatServer]:
+def server(model: CountingEngine) -> Iterator[ChatServer]:
     with serving(model) as made:
         yield made
 
@@ -59,12 +60,12 @@ def test_the_servers_counts_are_ours(engine: OpenAiEngine, server: ChatServer) -
 
 
 def test_cancelling_hangs_up_so_that_the_server_stops_too(
-    engine: OpenAiEngine, server: ChatServer, model: Engine
+    engine: OpenAiEngine, server: ChatServer, model: CountingEngine
 ) -> None:
     generation = engine.generate(ORDER, Limits(300))
     next(iter(generation))
     generation.cancel()
-    assert_idle(Subject(model, lambda: None, lambda: model.stats().running))  # type: ignore[attr-defined]
+    assert_idle(Subject(model, lambda: None, lambda: model.stats().running))
     assert not generation_ended_by_itself(server)
 
 

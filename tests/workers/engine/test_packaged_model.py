@@ -37,7 +37,7 @@ def packaged() -> Path:
 @pytest.fixture(scope="session")
 def converted(packaged: Path) -> Path:
     """Conversions stay beside the models, as `up` keeps them: making one takes half a minute."""
-    return packaged.parent / "converted"
+    return packaged.parent
 
 
 @pytest.fixture(scope="module")
