@@ -36,7 +36,7 @@ def decode(raw: bytes) -> str:
         if len(_CONTROL.findall(text)) > MAX_CONTROL_SHARE * len(text):
             raise NotText("it holds binary data")
         return _CONTROL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    raise NotText("its text is in no encoding that is known")
+    raise NotText("it holds binary data, or text in an unknown encoding")
 
 
 def _encodings(raw: bytes) -> tuple[str, ...]:
