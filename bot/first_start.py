@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.api.tokens import ensure_token, new_token
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.home import write_secret
+from bot.knowledge.articles import index_status
 from bot.knowledge.importing import ImportRequest, import_paths
 from bot.queue import Queue
 from bot.settings import Settings
@@ -36,6 +37,17 @@ def prepare_desk(settings: Settings, token_file: Path, terminal: Terminal) -> No
     finally:
         queue.close()
         engine.dispose()
+
+
+def index_progress(settings: Settings) -> tuple[int, int]:
+    """Articles that can be found, and articles there are."""
+    engine = make_engine(settings.database_url or "", pool_size=1)
+    try:
+        with make_sessions(engine, keyring_of_settings(settings))() as session:
+            status = index_status(session)
+    finally:
+        engine.dispose()
+    return status.indexed + status.failed, status.articles
 
 
 def _ensure_own_token(sessions: sessionmaker[Session], token_file: Path) -> None:

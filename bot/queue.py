@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from celery import Celery
@@ -24,6 +24,8 @@ ANSWER_TASK = "frontdesk.answer"
 ASK_TASK = "frontdesk.ask"
 INDEX_TASK = "frontdesk.index_article"
 SWEEP_TASK = "frontdesk.sweep"
+MODEL_STATE_COMMAND = "frontdesk_model_state"
+ModelState = Literal["loading", "ready", "none", "failed"]
 
 
 def celery_settings(redis_url: str) -> dict[str, Any]:
@@ -89,6 +91,16 @@ class Queue:
         except AWAY:
             return []
         return [name for reply in replies for name in reply]
+
+    def model_states(self, timeout_s: float = 0.5) -> list[ModelState]:
+        """How far each worker's model is; of the workers that answer within the time."""
+        try:
+            replies = self._celery.control.broadcast(
+                MODEL_STATE_COMMAND, reply=True, timeout=timeout_s
+            )
+        except (OperationalError, RedisError, OSError):
+            return []
+        return [state["model"] for reply in replies or () for state in reply.values()]
 
     def lengths(self) -> dict[str, int]:
         """Bells waiting in each queue."""

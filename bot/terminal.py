@@ -56,6 +56,23 @@ class Terminal:
 
         return show
 
+    def counter(self, label: str) -> Callable[[int, int], None]:
+        """A callback for things done and things in all: a moving line, or one line per quarter."""
+        told = -1
+
+        def show(done: int, total: int) -> None:
+            nonlocal told
+            quarter = 4 * done // max(total, 1)
+            line = f"{label}: {done} of {total}"
+            if self.is_live and done < total:
+                print(f"\r\x1b[2K· {line}", end="", file=self.stream, flush=True)
+                self._open_line = True
+            elif quarter > told:
+                told = quarter
+                self.say(line)
+
+        return show
+
     def _write(self, colour: str, mark: str, line: str) -> None:
         self._close_line()
         shown = f"{colour}{mark}{_END} {line}" if self.is_live else f"{mark} {line}"

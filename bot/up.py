@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import os
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from bot.model_files import (
     models_folder,
     resolve_model,
 )
-from bot.queue import Queue
+from bot.queue import ModelState, Queue
 from bot.running import Running, forget_running, write_running
 from bot.sealing import MasterKey
 from bot.settings import Settings
@@ -37,6 +38,7 @@ LOCAL_ENGINES = ("auto", "openvino", "torch")
 MODEL_MEMORY_BYTES = 3 * 1024**3
 PLAIN_MEMORY_BYTES = 512 * 1024**2
 WEB_READY_WITHIN_S = 60.0
+FIRST_ANSWER_WITHIN_S = 300.0
 GRACE_S = 30.0
 REPLACED = (
     "DATABASE_URL",
@@ -54,11 +56,19 @@ PrepareDesk = Callable[[Settings, Path, Terminal], None]
 the master key, the API token's file, the terminal). On a first start it makes the API token and
 has the sample articles imported; later it finds nothing to do."""
 
+IndexProgress = Callable[[Settings], tuple[int, int]]
+"""Articles that can be found, and articles there are."""
 
-def run_up(environ: Mapping[str, str], terminal: Terminal, prepare_desk: PrepareDesk) -> int:
+
+def run_up(
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    prepare_desk: PrepareDesk,
+    index_progress: IndexProgress,
+) -> int:
     """Run until somebody asks to stop; returns the exit status. Raises LocalError, StartError."""
     with StopRequest() as stop:
-        up = _Up(environ, terminal, prepare_desk, stop)
+        up = _Up(environ, terminal, prepare_desk, index_progress, stop)
         try:
             up.start()
             up.run()
@@ -93,12 +103,14 @@ class _Up:
         environ: Mapping[str, str],
         terminal: Terminal,
         prepare_desk: PrepareDesk,
+        index_progress: IndexProgress,
         stop: StopRequest,
     ) -> None:
         self._settings = Settings.from_env(environ)
         self._environ = environ
         self._terminal = terminal
         self._prepare_desk = prepare_desk
+        self._index_progress = index_progress
         self._stop = stop
         self._home = self._settings.home.expanduser().absolute()
         self._files = _Files.of(self._home)
@@ -135,9 +147,50 @@ class _Up:
                 raise LocalError(f"The web process does not come up: read {log}.")
             return
         write_running(self._home, self._running())
+        self._await_first_answer()
+        if self._stop.is_asked:
+            return
         self._greet()
         self._supervisor.tend_until_stopped()
         self._terminal.say("finishing what is under way (Ctrl-C again to hurry)")
+
+    def _await_first_answer(self) -> None:
+        """Show how far articles and model are; give up waiting, not working, after a while."""
+        self._await_index()
+        state = self._await_model()
+        if state == "failed":
+            log = self._home / "logs" / "worker.log"
+            self._terminal.warn(f"the model did not load: answers are verbatim; see {log}")
+        elif state == "ready":
+            self._terminal.done("the model is ready")
+        elif state == "loading":
+            self._terminal.say("the model is still loading; questions wait for it")
+
+    def _await_index(self) -> None:
+        settings = Settings.from_env(self.child_environ())
+        show = self._terminal.counter("articles that can be found")
+        done, total = self._index_progress(settings)
+        for _ in self._waiting():
+            done, total = self._index_progress(settings)
+            show(done, total)
+            if done == total:
+                return
+
+    def _await_model(self) -> ModelState:
+        self._terminal.say("loading the model (the first time it is converted, which takes longer)")
+        for _ in self._waiting():
+            states = self._queue.model_states() if self._queue else []
+            if states and states[0] != "loading":
+                return states[0]
+        return "loading"
+
+    def _waiting(self) -> Iterator[None]:
+        """Rounds of tending, until somebody asks to stop or FIRST_ANSWER_WITHIN_S is over."""
+        deadline = time.monotonic() + FIRST_ANSWER_WITHIN_S
+        while not self._stop.is_asked and time.monotonic() < deadline:
+            self._supervisor.tend()
+            yield
+            time.sleep(0.25)
 
     def stop(self) -> None:
         """End every child in order and give the home back."""
@@ -270,8 +323,6 @@ class _Up:
         terminal.plain(f"  Logs                {self._home / 'logs'}")
         terminal.plain("  Stop with           Ctrl-C")
         terminal.plain()
-        if not self._supervisor.is_ready("worker"):
-            terminal.say("the worker is coming up; questions wait for it")
 
 
 def require_memory(settings: Settings, model: ModelRef) -> None:

@@ -7,9 +7,17 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
+from celery.worker.control import inspect_command
 
 from bot import logs
-from bot.queue import BATCH, INTERACTIVE, KNOWLEDGE, SWEEP_TASK, celery_settings
+from bot.queue import (
+    BATCH,
+    INTERACTIVE,
+    KNOWLEDGE,
+    MODEL_STATE_COMMAND,
+    SWEEP_TASK,
+    celery_settings,
+)
 from bot.settings import Settings, SettingsError
 from workers import runtime
 
@@ -57,6 +65,11 @@ def _configure_logs(**_: Any) -> None:
 @worker_init.connect
 def _start(**_: Any) -> None:
     runtime.start(Settings.from_env(os.environ))
+
+
+@inspect_command(name=MODEL_STATE_COMMAND)
+def _tell_model_state(_state: Any) -> dict[str, str]:
+    return {"model": runtime.current().model_state}
 
 
 @worker_shutting_down.connect

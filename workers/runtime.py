@@ -22,7 +22,7 @@ from bot.events import Publisher
 from bot.knowledge.embedder import Embedder
 from bot.knowledge.search import HybridSearch
 from bot.model_files import ModelError, models_folder, resolve_model
-from bot.queue import Queue
+from bot.queue import ModelState, Queue
 from bot.settings import Settings
 from workers.embedding import load_embedder
 from workers.engine.load import load_engine
@@ -73,6 +73,15 @@ class Runtime:
         except EngineError as error:
             log.warning("no model error=%s", error)
             return None
+
+    @property
+    def model_state(self) -> ModelState:
+        """How far the model is; for operators who wait for the first answer."""
+        if not self.engine.done():
+            return "loading"
+        if self.engine.exception() is not None:
+            return "failed"
+        return "none" if self.engine.result() is None else "ready"
 
     def drain(self) -> None:
         """Let running answers finish for `drain_seconds`, then hand them to other workers."""
