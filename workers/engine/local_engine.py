@@ -19,6 +19,7 @@ from workers.engine.text import TextStream
 log = logging.getLogger(__name__)
 
 MAX_DEATHS_IN_A_ROW = 3
+CLOSE_WAIT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,14 @@ class LocalEngine:
         self._closing = False
         self._deaths_in_a_row = 0
         self._last_error = ""
+        self._load_error: Exception | None = None
         self._totals = Totals()
         self._loaded = threading.Event()
         self._thread = threading.Thread(target=self._own_model, name="engine", daemon=True)
         self._thread.start()
         self._loaded.wait()
         if self._line is None:
-            raise EngineError(f"the model {model_name} cannot be loaded: {self._last_error}")
+            raise EngineError(f"the model {model_name} cannot be loaded: {self._load_error}")
 
     def generate(self, prompt: Prompt, limits: Limits) -> RunningGeneration:
         """Start a generation; returns at once.
@@ -124,11 +126,11 @@ class LocalEngine:
             return self._totals.snapshot(len(self._running), waiting)
 
     def close(self) -> None:
-        """Cancel what runs, free the model and wait for the thread."""
+        """Cancel what runs, free the model and wait for the thread, though not for a hung one."""
         with self._wake:
             self._closing = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(CLOSE_WAIT_S)
 
     def _refuse_if_dead(self) -> None:
         if self._closing:
@@ -146,20 +148,20 @@ class LocalEngine:
     # What follows runs in the engine's thread.
 
     def _own_model(self) -> None:
-        self._guard(self._load)
-        self._loaded.set()
-        if self._line is None:
+        try:
+            self._load()
+        except Exception as error:
+            self._load_error = error
             return
+        finally:
+            self._loaded.set()
         while self._wait_for_work():
-            self._guard(self._turn)
+            try:
+                self._turn()
+            except Exception as error:  # whatever a model raises, its readers must hear of it
+                self._die(error)
         self._cancel_everything()
         self._free()
-
-    def _guard(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Exception as error:
-            self._die(error)
 
     def _load(self) -> None:
         self._backend = self._load_backend()
@@ -256,5 +258,8 @@ class LocalEngine:
 
     def _free(self) -> None:
         backend, self._backend = self._backend, None
-        if backend is not None:
-            backend.close()
+        try:
+            if backend is not None:
+                backend.close()
+        except Exception as error:  # a broken model may not close; the thread must go on
+            log.error("engine was not freed model=%s", self.model_name, exc_info=error)

@@ -143,7 +143,7 @@ def find_chat_frame(render: RenderTemplate) -> ChatFrame:
     try:
         pieces = _cut(render([{"role": "system", "content": marks[0]}, *chat]), marks)
         before_system, after_system = pieces[0], pieces[1]
-    except Exception:
+    except Exception:  # templates raise errors of their own for a role they do not know
         pieces = ["", *_cut(_render_without_system(render, chat), marks[1:])]
         before_system, after_system = pieces[1], "\n\n"
     return ChatFrame(

@@ -107,7 +107,7 @@ def test_a_model_that_cannot_be_loaded_is_an_engine_error(encoder: PromptEncoder
     def load() -> Backend:
         raise OSError("no such file")
 
-    with pytest.raises(EngineError, match="cannot be loaded"):
+    with pytest.raises(EngineError, match="cannot be loaded: no such file"):
         LocalEngine(encoder, load, model_name="tiny")
 
 
