@@ -64,6 +64,11 @@ def tsvector(parts: Sequence[tuple[str, str]]) -> tuple[str, int]:
     return " ".join(f"{lexeme(term)}:{','.join(at[:255])}" for term, at in places.items()), position
 
 
+def is_unspaced(text: str) -> bool:
+    """True where a good part of the text is Chinese, Japanese, Thai or the like."""
+    return 5 * sum(len(run) for run in _UNSPACED_PIECE.findall(text)) > len(text)
+
+
 def lexeme(term: str) -> str:
     """A term as tsvector and tsquery write it."""
     escaped = term.replace("\\", "\\\\").replace("'", "''")

@@ -38,7 +38,7 @@ INBOX = "bench"
 PASSAGES = 20
 PEERS = {
     "hybrid, as shipped": Fusion(),
-    "words only (BM25)": Fusion(share=1.0),
+    "words only (BM25)": Fusion(share=1.0, other_script=0.0),
     "vectors only": Fusion(share=0.0),
 }
 
