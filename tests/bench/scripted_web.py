@@ -26,7 +26,7 @@ from channels.chat.visitor import parse
 from tests.faults.points import Points
 from tests.faults.script import Script
 
-LATE_S = 0.4
+LATE_S = 1.5
 
 
 def mark_points(points: Points) -> None:

@@ -1,0 +1,132 @@
+"""Whatever channel it came by: stored, committed, rung for, and only then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from bot.database import keyring_from, make_async_engine, make_async_sessions
+from bot.events import Publisher
+from bot.intake import Intake, MessageRefused
+from bot.messages import MAX_TEXT_CHARS, ChannelName
+from bot.queue import BATCH, INTERACTIVE, Queue
+from bot.tables import Conversation, Message
+from tests.people import incoming, make_inbox
+
+
+class Desk:
+    """An intake with what stands behind it."""
+
+    def __init__(self, intake: Intake, queue: Queue, sessions: sessionmaker[Session]) -> None:
+        self.receive = intake.receive
+        self.queue = queue
+        self.sessions = sessions
+
+    def inbox(self, channel: ChannelName = "chat") -> UUID:
+        with self.sessions.begin() as session:
+            return make_inbox(session, channel)
+
+    def count(self) -> int:
+        with self.sessions() as session:
+            return session.scalar(select(func.count()).select_from(Message)) or 0
+
+
+@pytest.fixture
+async def desk(
+    database_url: str, redis_url: str, master_key: str, sessions: sessionmaker[Session]
+) -> AsyncIterator[Desk]:
+    async for made in open_desk(database_url, redis_url, master_key, sessions):
+        yield made
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> str:
+    """The address of a Redis that is not there."""
+    return f"redis+socket://{tmp_path}/nobody.sock?virtual_host=0"
+
+
+async def open_desk(
+    database_url: str, redis_url: str, master_key: str, sessions: sessionmaker[Session]
+) -> AsyncIterator[Desk]:
+    engine = make_async_engine(database_url)
+    queue, publisher = Queue(redis_url), Publisher(redis_url)
+    made = make_async_sessions(engine, keyring_from(master_key))
+    yield Desk(Intake(made, queue, publisher), queue, sessions)
+    await engine.dispose()
+    queue.close()
+    publisher.close()
+
+
+async def test_a_message_is_committed_when_receive_returns(desk: Desk) -> None:
+    recorded = await desk.receive(incoming(desk.inbox(), "Where is my parcel?"))
+    with desk.sessions() as another:
+        assert another.get_one(Message, recorded.message_id).text == "Where is my parcel?"
+    assert desk.queue.lengths()[INTERACTIVE] == 1
+
+
+async def test_mail_rings_in_the_queue_of_mail(desk: Desk) -> None:
+    await desk.receive(incoming(desk.inbox("email"), "A letter.", channel="email"))
+    assert desk.queue.lengths() == {INTERACTIVE: 0, BATCH: 1, "knowledge": 0}
+
+
+async def test_the_same_event_five_times_is_one_turn(desk: Desk) -> None:
+    message = incoming(desk.inbox(), "Where is my parcel?")
+    seen = [await desk.receive(message) for _ in range(5)]
+    assert [one.is_new for one in seen] == [True, False, False, False, False]
+    assert len({one.message_id for one in seen}) == 1
+    assert desk.count() == 1
+
+
+async def test_twenty_copies_at_once_are_one_turn(desk: Desk) -> None:
+    message = incoming(desk.inbox(), "Where is my parcel?")
+    seen = await asyncio.gather(*(desk.receive(message) for _ in range(20)))
+    assert sum(one.is_new for one in seen) == 1
+    assert len({one.seq for one in seen}) == 1
+    assert desk.count() == 1
+
+
+async def test_twenty_first_messages_of_one_contact_are_one_conversation(desk: Desk) -> None:
+    inbox = desk.inbox()
+    seen = await asyncio.gather(*(desk.receive(incoming(inbox, f"{n}")) for n in range(20)))
+    assert len({one.conversation_id for one in seen}) == 1
+    assert len({one.seq for one in seen}) == 20
+    with desk.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(Conversation)) == 1
+
+
+async def test_a_redelivery_rings_again_while_the_answer_is_due(desk: Desk) -> None:
+    """The first bell may be the one that was lost."""
+    message = incoming(desk.inbox(), "Where is my parcel?")
+    await desk.receive(message)
+    await desk.receive(message)
+    assert desk.queue.lengths()[INTERACTIVE] == 2
+
+
+async def test_without_redis_a_message_is_taken_all_the_same(
+    database_url: str, nobody: str, master_key: str, sessions: sessionmaker[Session]
+) -> None:
+    async for desk in open_desk(database_url, nobody, master_key, sessions):
+        recorded = await desk.receive(incoming(desk.inbox(), "Where is my parcel?"))
+        assert (recorded.is_new, recorded.answer_due) == (True, True)
+        with desk.sessions() as session:
+            conversation = session.get_one(Conversation, recorded.conversation_id)
+        assert conversation.unanswered_since is not None, "the sweep will find it"
+
+
+async def test_who_asks_for_a_person_needs_no_bell(desk: Desk) -> None:
+    recorded = await desk.receive(incoming(desk.inbox(), "", wants_person=True))
+    assert not recorded.answer_due
+    assert desk.queue.lengths()[INTERACTIVE] == 0
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "a\x00b", "x" * (MAX_TEXT_CHARS + 1)])
+async def test_what_cannot_be_taken_is_refused_and_not_stored(desk: Desk, text: str) -> None:
+    with pytest.raises(MessageRefused):
+        await desk.receive(incoming(desk.inbox(), text))
+    assert desk.count() == 0
