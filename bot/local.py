@@ -451,6 +451,8 @@ def _postgres_options(layout: _Layout, *, durable: bool) -> list[str]:
         "max_parallel_workers_per_gather": "0",
         "max_parallel_maintenance_workers": "0",
         # A log holds no statement and no row, so no text of a customer either.
+        # The text of an ERROR itself quotes values; whoever sent the statement is told it anyway.
+        "log_min_messages": "log",
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
         "log_parameter_max_length_on_error": "0",
