@@ -62,6 +62,17 @@ def add_master_key(file: Path) -> MasterKey:
     return added[0]
 
 
+def hold_master_keys(file: Path, text: str) -> None:
+    """Make sure that a file holds these keys; what it lacks goes before what it has.
+
+    A key that the file has stays, whatever `text` says: data keys may need it.
+    """
+    present = _lines(file) if file.exists() else []
+    missing = [line for line in text.split() if line not in present]
+    if missing:
+        write_secret(file, "\n".join([*missing, *present]))
+
+
 def rewrap_data_keys(sessions: sessionmaker[Session], file: Path, progress: Progress) -> int:
     """Wrap every data key by the file's first key, in short transactions; returns how many.
 

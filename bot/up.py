@@ -13,6 +13,7 @@ from typing import Final
 
 from bot import migrate
 from bot.home import LocalError, write_secret
+from bot.keys import hold_master_keys
 from bot.local import LocalServers, explain
 from bot.machine import available_memory_bytes, find_free_port, port_is_free
 from bot.model_files import (
@@ -90,10 +91,14 @@ class _Files:
     redis_url: Path
 
     @staticmethod
-    def of(home: Path) -> _Files:
+    def of(home: Path, master_key_file: Path | None) -> _Files:
         keys = home / "keys"
         return _Files(
-            keys / "master-key", keys / "api-token", keys / "database-url", keys / "redis-url"
+            # Never a copy of the operator's file: `keys rotate` writes there, processes read it.
+            master_key_file or keys / "master-key",
+            keys / "api-token",
+            keys / "database-url",
+            keys / "redis-url",
         )
 
 
@@ -113,7 +118,7 @@ class _Up:
         self._index_progress = index_progress
         self._stop = stop
         self._home = self._settings.home.expanduser().absolute()
-        self._files = _Files.of(self._home)
+        self._files = _Files.of(self._home, self._settings.master_key_file)
         self._servers = LocalServers(self._home)
         self._supervisor = Supervisor(terminal, self._home / "run", stop)
         self._port = self._settings.port
@@ -234,7 +239,7 @@ class _Up:
         write_secret(files.database_url, settings.database_url or self._servers.database_url)
         write_secret(files.redis_url, settings.redis_url or self._servers.redis_url)
         if settings.master_key:
-            write_secret(files.master_key, settings.master_key)
+            hold_master_keys(files.master_key, settings.master_key)
         elif not files.master_key.exists():
             write_secret(files.master_key, MasterKey.generate())
 

@@ -202,6 +202,18 @@ def test_an_erased_contact_gets_no_new_key(process: Callable[[], Sessions]) -> N
         keys.renew_data_key(session, str(new_id()))
 
 
+def test_a_start_with_an_older_key_in_the_environment_drops_no_newer_one(
+    file: Path, master_key: str
+) -> None:
+    added = keys.add_master_key(file)
+    keys.hold_master_keys(file, master_key)
+    assert [key.id for key in MasterKey.parse_all(file.read_text(encoding="utf-8"))] == [
+        *(added.id, MasterKey.parse(master_key).id),
+    ]
+    keys.hold_master_keys(file, MasterKey.generate())
+    assert len(file.read_text(encoding="utf-8").split()) == 3
+
+
 # -- the command -----------------------------------------------------------------------------
 
 
