@@ -34,7 +34,8 @@ class SentenceVectors:
             one: text for one, text in zip(digests, sentences, strict=True) if one not in found
         }
         if missing:
-            made = self._embedder.passages(list(missing.values()))
+            # In half precision from the start, so that a score never depends on the cache.
+            made = self._embedder.passages(list(missing.values())).astype(np.float16)
             new = dict(zip(missing, made, strict=True))
             self.remember(new.items())
             found |= new
