@@ -36,7 +36,7 @@ from bot.answering.words import content_words
 
 FACTS = 3
 """Evidence sentences that the model is given for a question."""
-NEAR = 0.015
+NEAR = 0.3
 """A second evidence sentence is told with the first when its score is this near."""
 RESERVE = timedelta(milliseconds=500)
 """Kept back from the model, so that the evidence can still be sent before the deadline."""

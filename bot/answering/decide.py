@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.answering import calibration
-from bot.answering.evidence import Evidence, Found, coverage
-from bot.answering.figures import read_figures
+from bot.answering.evidence import Evidence, Found, coverage, figure_fit
 from bot.answering.words import content_words, is_unsegmented
-
-_WANTS_FIGURE = re.compile(
-    r"\bhow (?:much|many|long|often|old|big|heavy|far|fast|late|early|soon|large|tall)\b|\bwhen\b"
-    r"|\bwhat (?:time|date|day|price|size|percentage|temperature|weight|number)\b|\b(?:cost|price|fee|deadline)s?\b"
-    r"|\buntil when\b|多少|多久|多长|多大|多重|多高|几[天点个年次折小分岁号月]|什么时候|何时|多远|百分之几|价格|费用|运费|几点",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +57,12 @@ def measure(found: Found, best: Evidence) -> dict[str, float]:
     return {
         "cosine": (best.cosine - 0.85) / 0.05,
         "passage_cosine": (best.passage.cosine - 0.85) / 0.05,
-        "margin": min(1.0, (best.score - rival.score) / 0.05) if rival else 1.0,
+        "margin": min(1.0, best.score - rival.score) if rival else 1.0,
         "coverage": 0.0 if crosses else best.coverage,
         "passage_coverage": 0.0 if crosses else coverage(whole, found.weights),
         "missing": 0.0 if crosses else _rarest_missing(whole, found.weights),
         "cross": float(crosses),
-        "figure": _figure_fit(question.text, best.support.text),
+        "figure": figure_fit(question.text, best.support.text),
         "rank": min(best.rank, 5) / 5,
         "length": min(len(content_words(question.text)), 12) / 12,
         "leans": float(question.leans),
@@ -83,10 +74,3 @@ def _rarest_missing(text: str, weights: Mapping[str, float]) -> float:
     held = set(content_words(text))
     missing = [weight for word, weight in weights.items() if word not in held]
     return max(missing, default=0.0) / max(weights.values(), default=1.0) if missing else 0.0
-
-
-def _figure_fit(question: str, text: str) -> float:
-    """1 where a figure is asked for and stated, -1 where it is asked for and not stated."""
-    if not _WANTS_FIGURE.search(question):
-        return 0.0
-    return 1.0 if read_figures(text) else -1.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from uuid import UUID
 
+from bot.answering import calibration
 from bot.answering.figures import Figure, read_figures
 from bot.answering.ground import Support
 from bot.answering.intent import addresses_the_bot
@@ -17,18 +19,13 @@ from bot.answering.words import content_words, is_unsegmented
 from bot.knowledge.found import FoundPassage
 from bot.knowledge.sentences import Sentence, split
 
-SEARCH_LIMIT = 12
-"""Passages asked of the search."""
+SEARCH_LIMIT = 30
+"""Passages asked of each search."""
+KEPT_PASSAGES = 12
 SENTENCE_PASSAGES = 6
 """Best passages whose sentences are compared with the question."""
 MAX_SENTENCES = 60
 MAX_SHOWN_CHARS = 600
-
-# How a sentence is ranked: cosine, plus what share of the question's words it holds, and so on.
-COVERAGE_WEIGHT = 0.10
-PASSAGE_WEIGHT = 0.5
-RANGE_WEIGHT = 0.05
-LEAN_WEIGHT = 0.5
 
 _MARKUP = re.compile(r"\*\*|__|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)|`")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -49,6 +46,7 @@ class Evidence:
     cosine: float = 0.0
     coverage: float = 0.0
     score: float = 0.0
+    features: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def support(self) -> Support:
@@ -102,26 +100,23 @@ def gather(question: Question, inbox_id: UUID, knowledge: Knowledge) -> Found:
 
 def _search(question: Question, inbox_id: UUID, knowledge: Knowledge) -> tuple[FoundPassage, ...]:
     """Passages for the question, and for the question completed by what was said before it."""
-    alone = knowledge.search(inbox_id, question.text, SEARCH_LIMIT)
-    if not question.context:
-        return tuple(alone)
-    completed = knowledge.search(inbox_id, question.complete, SEARCH_LIMIT)
-    first, second = (completed, alone) if question.leans else (alone, completed)
-    return _fused(first, second)
-
-
-def _fused(
-    first: Sequence[FoundPassage], second: Sequence[FoundPassage]
-) -> tuple[FoundPassage, ...]:
-    """Reciprocal rank fusion in which the first list counts more."""
-    scores: dict[UUID, float] = {}
+    totals: dict[UUID, float] = {}
     known: dict[UUID, FoundPassage] = {}
-    for passages, weight in ((first, 1.0), (second, LEAN_WEIGHT)):
-        for rank, passage in enumerate(passages):
-            scores[passage.passage_id] = scores.get(passage.passage_id, 0.0) + weight / (20 + rank)
-            known.setdefault(passage.passage_id, passage)
-    order = sorted(scores, key=lambda passage_id: -scores[passage_id])
-    return tuple(known[passage_id] for passage_id in order[:SEARCH_LIMIT])
+    lists = [
+        (knowledge.search(inbox_id, text, SEARCH_LIMIT), weight)
+        for text, weight in question.searches
+    ]
+    for passages, _ in lists:
+        known |= {passage.passage_id: passage for passage in passages if passages}
+    for passages, weight in lists:
+        scores = {passage.passage_id: passage.score for passage in passages}
+        least = min(scores.values(), default=0.0)
+        for passage_id in known:
+            totals[passage_id] = totals.get(passage_id, 0.0) + weight * scores.get(
+                passage_id, least
+            )
+    order = sorted(known, key=lambda passage_id: -totals[passage_id])
+    return tuple(replace(known[one], score=totals[one]) for one in order[:KEPT_PASSAGES])
 
 
 def word_weights(question: Question, passages: Sequence[FoundPassage]) -> dict[str, float]:
@@ -152,7 +147,7 @@ def _sentences(passages: Sequence[FoundPassage]) -> list[Evidence]:
 def _is_evidence(sentence: Sentence) -> bool:
     """Neither a lead-in, which says nothing by itself, nor words meant for a bot."""
     text = plain(sentence.text)
-    if addresses_the_bot(sentence.text):
+    if addresses_the_bot(sentence.text) or _TAGS.match(text):
         return False
     return (
         len(text) > 3
@@ -166,41 +161,50 @@ def _ranked(
 ) -> tuple[Evidence, ...]:
     if not found:
         return ()
-    texts = [each.sentence.standalone for each in found]
-    cosines = knowledge.sentence_scores(_asked(question), texts)
-    best_passage = max(each.passage.cosine for each in found)
+    cosines = _cosines(question, [each.sentence.standalone for each in found], knowledge)
     scored = [
-        _scored(each, cosine, question, weights, best_passage)
+        _scored(replace(each, cosine=cosine), question, weights, found[0].passage)
         for each, cosine in zip(found, cosines, strict=True)
     ]
     return tuple(sorted(scored, key=lambda each: -each.score))
 
 
-def _asked(question: Question) -> str:
-    return question.complete if question.leans else question.text
-
-
-def _headed(evidence: Evidence) -> str:
-    """The sentence with the titles above it: where the question's words may stand."""
-    support = evidence.support
-    return f"{support.context} {support.text}"
+def _cosines(question: Question, sentences: Sequence[str], knowledge: Knowledge) -> list[float]:
+    """Of the question; of one that leans on what was said before, the mean of it and the whole."""
+    alone = knowledge.sentence_scores(question.text, sentences)
+    if not question.leans:
+        return list(alone)
+    complete = knowledge.sentence_scores(question.complete, sentences)
+    return [(one + other) / 2 for one, other in zip(alone, complete, strict=True)]
 
 
 def _scored(
-    evidence: Evidence,
-    cosine: float,
-    question: Question,
-    weights: dict[str, float],
-    best_passage: float,
+    evidence: Evidence, question: Question, weights: dict[str, float], first: FoundPassage
 ) -> Evidence:
-    covered = coverage(_headed(evidence), weights)
-    score = (
-        cosine
-        + COVERAGE_WEIGHT * covered
-        - PASSAGE_WEIGHT * (best_passage - evidence.passage.cosine)
-        + RANGE_WEIGHT * holds_the_figure(question.text, evidence.support.text)
-    )
-    return replace(evidence, cosine=cosine, coverage=covered, score=score)
+    features = _fit(evidence, question, weights, first)
+    score = sum(weight * features[name] for name, weight in calibration.RANKING.items())
+    headed = f"{evidence.support.context} {evidence.support.text}"
+    return replace(evidence, coverage=coverage(headed, weights), score=score, features=features)
+
+
+def _fit(
+    evidence: Evidence, question: Question, weights: dict[str, float], first: FoundPassage
+) -> dict[str, float]:
+    """How a sentence fits its question, in readable features of about 0..1."""
+    text, passage = evidence.support.text, evidence.passage
+    return {
+        "cosine": (evidence.cosine - 0.85) / 0.05,
+        "words": coverage(f"{plain(evidence.sentence.context)} {text}", weights),
+        "title_words": coverage(f"{passage.title} {passage.heading}", weights),
+        "passage": (passage.cosine - first.cosine) / 0.05,
+        "search": passage.score - first.score,
+        "place": 1 / (1 + evidence.rank),
+        "figure": figure_fit(question.text, text),
+        "range": holds_the_figure(question.text, text),
+        "fragment": float(_is_fragment(text) and ":" not in text),
+        "pointer": float(bool(_POINTER.search(text))),
+        "short": float(len(content_words(text)) < 4),
+    }
 
 
 def coverage(text: str, weights: dict[str, float]) -> float:
@@ -218,20 +222,61 @@ def holds_the_figure(question: str, text: str) -> float:
 
 
 def _holds(stated: Sequence[Figure], figure: Figure) -> bool:
-    if any(each.value == figure.value and each.code == figure.code for each in stated):
+    if any(each.key == figure.key for each in stated):
         return True
-    for low, high in zip(stated, stated[1:], strict=False):
-        if low.unit == high.unit and _within(low, figure, high):
-            return True
-    return False
+    return any(
+        low.unit == high.unit and _within(low, figure, high) for low, high in pairwise(stated)
+    )
 
 
 def _within(low: Figure, figure: Figure, high: Figure) -> bool:
+    if figure.unit != low.unit:
+        return False
     if figure.unit == "code":
-        return (
-            low.code != ""
-            and len(low.code) == len(figure.code)
-            and low.code <= figure.code <= high.code
-        )
-    alike = low.unit in {figure.unit, ""}
-    return alike and low.code == "" and low.value <= figure.value <= high.value
+        alike = len(low.code) == len(figure.code) == len(high.code)
+        return alike and low.code <= figure.code <= high.code
+    return low.value <= figure.value <= high.value
+
+
+def figure_fit(question: str, text: str) -> float:
+    """1 where a figure is asked for and stated, -1 where it is asked for and not stated."""
+    wanted = next((units for pattern, units in _WANTED if pattern.search(question)), None)
+    if wanted is None:
+        return 0.0
+    stated = {figure.unit for figure in read_figures(text)}
+    return 1.0 if stated & wanted or (not wanted and stated) else -1.0
+
+
+_MONEY = frozenset(("EUR", "USD", "GBP", "CNY", "JPY", "percent", "fold"))
+_TIME = frozenset(
+    ("working day", "hour", "minute", "second", "day", "week", "month", "year", "clock", "weekday")
+    + ("month of year", "day of month")
+)
+# Which units answer which question; an empty set stands for any figure.
+_WANTED = tuple(
+    (re.compile(pattern, re.IGNORECASE), units)
+    for pattern, units in (
+        (
+            r"\bhow (?:long|soon|late|early)\b|\bwhen\b|\bwhat (?:time|date|day)\b|\bdeadline\b"
+            r"|\buntil when\b|多久|多长时间|几[天点月]|什么时候|何时",
+            _TIME,
+        ),
+        (
+            r"\b(?:what|how much)\b.*\b(?:cost|costs|price|fee|charge|pay)\b|多少钱|费用|运费是|价格|单价",
+            _MONEY,
+        ),
+        (
+            r"\bhow (?:much|many|often|old|big|heavy|far|fast|large|tall)\b"
+            r"|\bwhat (?:price|size|percentage|temperature|weight|number|amount)\b"
+            r"|多少|多大|多重|多高|多远|几[个年次折小分岁号位]|百分之几",
+            frozenset(),
+        ),
+    )
+)
+_TAGS = re.compile(r"^(?:tags?|keywords?|labels?|标签|关键词)\s*[:：]", re.IGNORECASE)
+_POINTER = re.compile(
+    r"^(?:to )?(?:learn (?:more|how|about)|see (?:also|the|our)?|read (?:more|about)|find out|in this article"
+    r"|this article|further reading|follow (?:the|these) (?:steps|instructions)|tags?:|if you have (?:any )?questions)\b"
+    r"|^(?:了解更多|参见|另请参阅|本文)|\bsee (?:the )?(?:article|page|section)\b",
+    re.IGNORECASE,
+)

@@ -51,10 +51,16 @@ class Phrasing:
         limits = Limits(MAX_OUTPUT_TOKENS, budget, ("</facts>", "<question>"), priority)
         try:
             generation = engine.generate(written, limits)
+        except EngineError:
+            self.ending = "engine_failed"
+            return
+        try:
             yield from self._checked(generation)
             self._close(generation)
         except EngineError:
             self.ending = "engine_failed"
+        finally:
+            generation.cancel()
 
     def verbatim(self, count: int) -> Iterator[CheckedSentence]:
         """The best `count` evidence sentences themselves, as far as not told yet."""
@@ -62,11 +68,14 @@ class Phrasing:
             yield from self._show(index)
 
     def _checked(self, generation: Generation) -> Iterator[CheckedSentence]:
+        """Reads to the end even when it wants no more: usage is complete only then."""
+        ended = False
         for told, sentence in enumerate(sentences_of(generation)):
-            if told >= MAX_SENTENCES or self._declines(sentence):
+            if ended or told >= MAX_SENTENCES or self._declines(sentence):
+                ended = True
                 generation.cancel()
-                break
-            yield from self._check(sentence)
+            else:
+                yield from self._check(sentence)
 
     def _declines(self, sentence: str) -> bool:
         if prompt.NO_ANSWER not in sentence.upper():

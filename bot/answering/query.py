@@ -17,6 +17,8 @@ from bot.messages import Turn
 MAX_QUESTIONS = 3
 MAX_CONTEXT_CHARS = 300
 MAX_QUESTION_CHARS = 600
+MAX_NAMES = 3
+NAMING_TURNS = 6
 
 _PIECE = re.compile(r"[^?？\n]*[?？]+|[^?？\n]+")
 _ASKS = re.compile(
@@ -32,14 +34,18 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 _FEW_WORDS = 2
+_NAME = re.compile(
+    r"(?<![.!?]\s)(?<!^)\b[A-Z][\w'’-]+(?:\s+(?:(?:and|of|the|&)\s+)?[A-Z][\w'’-]+)*|\b[A-Z]{2,}\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: as asked, and with what it leans on in front of it (`context`)."""
+    """One question as asked; `context` is the last exchange before it, `names` were named there."""
 
     text: str
     context: str = ""
+    names: str = ""
 
     @property
     def leans(self) -> bool:
@@ -51,20 +57,51 @@ class Question:
         """The question with its context in front."""
         return f"{self.context}\n{self.text}".strip()
 
+    @property
+    def searches(self) -> tuple[tuple[str, float], ...]:
+        """What to search for, with weights: the question alone, completed, with names alone.
+
+        The weights were chosen on calibration turns: see docs/answering.md.
+        """
+        if not self.context:
+            return ((self.text, 1.0),)
+        weighted = zip(
+            (self.text, self.complete, f"{self.names} {self.text}"), self._weights(), strict=True
+        )
+        return tuple((text, weight) for text, weight in weighted if weight)
+
+    def _weights(self) -> tuple[float, float, float]:
+        if not self.names:
+            return (0.3, 0.7, 0.0) if self.leans else (0.6, 0.4, 0.0)
+        if self.leans:
+            return (0.1, 0.5, 0.4)
+        return (0.6, 0.4, 0.0) if names_in(self.text) else (0.35, 0.35, 0.3)
+
 
 def read_questions(turns: Sequence[Turn], unanswered: int) -> tuple[Question, ...]:
     """The questions of the last `unanswered` turns, at most three; never none."""
     earlier, fresh = turns[:-unanswered], turns[-unanswered:]
     text = "\n".join(_cleaned(turn.text) for turn in fresh if turn.author == "contact")
-    history = _history(earlier)
+    names = " ".join(dict.fromkeys(_names_before(earlier)[-MAX_NAMES:]))
     return tuple(
-        Question(piece[-MAX_QUESTION_CHARS:], context) for piece, context in _pieces(text, history)
+        Question(piece[-MAX_QUESTION_CHARS:], context, names)
+        for piece, context in _pieces(text, _history(earlier))
     )
 
 
 def is_incomplete(text: str) -> bool:
     """Whether a question leans on something outside it: a pronoun, a leading `and`, few words."""
     return bool(_LEANS.search(text)) or len(content_words(text)) <= _FEW_WORDS
+
+
+def names_in(text: str) -> list[str]:
+    """Names by their capitals, not counting a sentence's first word."""
+    return _NAME.findall(text)
+
+
+def _names_before(earlier: Sequence[Turn]) -> list[str]:
+    spoken = [turn.text for turn in earlier if turn.author != "system"][-NAMING_TURNS:]
+    return [name for text in spoken for name in names_in(text)]
 
 
 def _cleaned(text: str) -> str:

@@ -15,7 +15,6 @@ import hashlib
 import json
 import pickle
 import random
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -75,7 +74,7 @@ class Withholding:
     withheld: frozenset[str]
 
     def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
-        found = self.knowledge.search(inbox_id, query, limit + 12)
+        found = self.knowledge.search(inbox_id, query, limit + 15)
         return [each for each in found if each.external_id not in self.withheld][:limit]
 
     def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:
@@ -248,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
