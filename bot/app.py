@@ -33,6 +33,7 @@ from bot.version import version
 from bot.web.event_stream import Drain
 from bot.web.headers import add_headers
 from bot.web.health import Check, Health, NotReady
+from bot.web.measures import Measures
 from bot.web.refusals import tell_refusals
 from bot.web.rules import enforce
 from channels.chat.adapter import ChatChannel, share_with_any_page
@@ -106,6 +107,7 @@ def build_web(settings: Settings) -> web.Application:
     app.add_routes(api.routes())
     app.add_routes(SampleShop(parts.sessions).routes())
     app.add_routes(Health(_checks(parts)).routes())
+    app.add_routes(Measures(parts.sessions, parts.queue, parts.hub).routes())
     app.on_shutdown.append(lambda _app: _begin_drain(parts))
     app.cleanup_ctx.append(lambda _app: _run_parts(parts, chat))
     return app

@@ -93,16 +93,21 @@ class Hub:
         self._listeners: defaultdict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def listeners(self) -> int:
+        """How many streams listen to something in this process."""
+        return len({queue for queues in self._listeners.values() for queue in queues})
+
     async def start(self) -> None:
         """Begin to listen; returns at once."""
         self._task = asyncio.create_task(self._listen(), name="event hub")
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # redis-py can turn a cancellation while it connects into an error of its own.
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=RECONNECT_SECONDS)
         await self._redis.aclose()
 
     @contextlib.asynccontextmanager
@@ -151,9 +156,8 @@ class Hub:
 
     def wake_all(self) -> None:
         """Make every listener look again."""
-        for queues in self._listeners.values():
-            for queue in queues:
-                _put(queue, {})
+        for queue in set().union(*self._listeners.values()):
+            _put(queue, {})
 
 
 def _put(queue: asyncio.Queue[dict[str, Any]], payload: dict[str, Any]) -> None:
