@@ -68,6 +68,11 @@ class Stream:
         return [" ".join(reply.sentences) for reply in self._replies.values()]
 
     @property
+    def sentences(self) -> int:
+        """How many sentences were shown so far."""
+        return sum(len(reply.sentences) for reply in self._replies.values())
+
+    @property
     def asked(self) -> list[str]:
         return self._asked
 
