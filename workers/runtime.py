@@ -166,12 +166,17 @@ def _load_in_background(settings: Settings) -> Future[Engine | None]:
     def load() -> None:
         try:
             loaded.set_result(_load(settings))
-        except (EngineError, ModelError, OSError) as error:
-            log.error("the model did not load error=%s", error)
-            loaded.set_exception(EngineError(str(error)))
+        except Exception as error:  # whatever it was, those who wait must not wait for ever
+            log.error("the model did not load error=%s", _told(error))
+            loaded.set_exception(EngineError(_told(error)))
 
     threading.Thread(target=load, name="load model", daemon=True).start()
     return loaded
+
+
+def _told(error: Exception) -> str:
+    """Our own errors say what to do; of foreign ones the log gets the kind alone."""
+    return str(error) if isinstance(error, EngineError | ModelError) else type(error).__name__
 
 
 def _load(settings: Settings) -> Engine | None:
