@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,8 @@ class HybridSearch:
         self._embedder = embedder
         self._fusion = fusion or Fusion()
         self._sentences = SentenceVectors(embedder)
+        # A question is searched with, and then compared with sentences: embedded once.
+        self._embed_query = lru_cache(maxsize=256)(embedder.query)
 
     def search(self, inbox_id: UUID, query: str, limit: int) -> list[FoundPassage]:
         """The passages of the inbox's collections that fit best, best first."""
@@ -80,14 +83,14 @@ class HybridSearch:
         if not sentences:
             return []
         vectors = self._sentences.of(sentences)
-        return [float(score) for score in vectors @ self._embedder.query(query[:MAX_QUERY_CHARS])]
+        return [float(score) for score in vectors @ self._embed_query(query[:MAX_QUERY_CHARS])]
 
     def _candidates(self, inbox_id: UUID, query: str) -> Sequence[Any]:
         wanted = terms.query_terms(query)[:MAX_QUERY_TERMS]
         values = {
             "inbox": inbox_id,
             "stamp": index_stamp(self._embedder),
-            "vector": self._embedder.query(query),
+            "vector": self._embed_query(query),
             "words": [terms.lexeme(term) for term in wanted],
             "depth": DEPTH,
         }
