@@ -98,8 +98,9 @@ class HybridSearch:
             return session.execute(_SEARCH, values).all()
 
     def _score(self, row: Any, is_unspaced: bool) -> float:
-        same_script = terms.is_unspaced(row.text) == is_unspaced
-        return self._fusion.score(row.cosine, row.lexical, same_script)
+        # A passage of names and figures only, as of shops, still belongs to a Chinese article.
+        written_unspaced = terms.is_unspaced(row.title) or terms.is_unspaced(row.text)
+        return self._fusion.score(row.cosine, row.lexical, written_unspaced == is_unspaced)
 
     def _keep_sentences(self, passages: Sequence[UUID]) -> None:
         with self._sessions() as session:
