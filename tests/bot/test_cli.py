@@ -94,3 +94,34 @@ def test_migrate_tells_what_it_did_and_is_harmless_again(settings: Settings) -> 
 
 def test_version_is_the_projects() -> None:
     assert Shell().run("version").out.startswith("frontdesk ")
+
+
+# -- the units for systemd -------------------------------------------------------------------
+
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+
+
+def test_there_is_a_unit_for_each_process() -> None:
+    assert [unit.stem.removeprefix("frontdesk-") for unit in UNITS] == [
+        *("beat", "channels", "web", "worker"),
+    ]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_units_command_is_one_that_there_is(unit: Path) -> None:
+    start = next(
+        line for line in unit.read_text(encoding="utf-8").splitlines() if "ExecStart=" in line
+    )
+    module, *words = start.partition(" -m ")[2].split()
+    arguments = ["worker" if word.startswith("worker@") else word for word in words]
+    # `--help` parses the whole line and starts nothing.
+    finished = subprocess.run(
+        [sys.executable, "-P", "-m", module, *arguments, "--help"],
+        cwd="/",
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "sage:" in finished.stdout
