@@ -25,8 +25,9 @@
       open: "Open the chat",
       close: "Close the chat",
       title: "Chat",
-      lead: "Answers from our help centre, at any hour",
-      leadPerson: "A colleague has taken over",
+      lead: "Here at any hour",
+      leadQueue: "A colleague will answer here",
+      leadPerson: "You are talking to a colleague",
       hello: "Hello! How can we help?",
       helloMore: "Ask in your own words. I answer from our help articles and show you where it says so. If I cannot, a colleague can.",
       placeholder: "Write a message…",
@@ -56,14 +57,15 @@
       tooLong: "That is too long: {n} characters, {max} fit.",
       noAnswer: "The chat cannot be reached. Nothing was lost; it tries again by itself.",
       today: "Today",
-      powered: "Answers are checked against the articles",
+      powered: "Answers with their sources",
     },
     zh: {
       open: "打开聊天",
       close: "关闭聊天",
       title: "在线咨询",
       lead: "随时从帮助中心为您解答",
-      leadPerson: "同事已接手",
+      leadQueue: "同事会在这里回复您",
+      leadPerson: "您正在与同事沟通",
       hello: "您好！有什么可以帮您？",
       helloMore: "请直接提问。我会根据帮助文章回答，并注明出处；答不上来时，可以转给同事。",
       placeholder: "请输入消息…",
@@ -93,7 +95,7 @@
       tooLong: "内容过长：{n} 个字符，最多 {max} 个。",
       noAnswer: "暂时连接不上。内容没有丢失，会自动重试。",
       today: "今天",
-      powered: "回答均与帮助文章核对",
+      powered: "回答均注明出处",
     },
   };
   const language = pickLanguage();
@@ -676,12 +678,12 @@
     summary::-webkit-details-marker { display: none; }
     summary:hover { background: var(--tint); }
     summary .number { flex: none; min-width: 20px; height: 20px; border-radius: 7px; display: grid; place-items: center; font-size: 11.5px; font-weight: 700; background: var(--tint); color: var(--ink); }
-    summary .name { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    summary .name { flex: 1; min-width: 0; line-height: 1.35; overflow-wrap: anywhere; }
     summary svg { flex: none; color: var(--quiet); transition: transform .18s; } details[open] summary svg { transform: rotate(180deg); }
     .quote { margin: 0; padding: 2px 14px 10px 14px; } .quote q { display: block; quotes: none; padding-left: 11px; border-left: 2.5px solid color-mix(in srgb, var(--accent) 55%, var(--line)); color: var(--quiet); line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; }
     .quote a { display: inline-flex; gap: 6px; align-items: center; margin-top: 9px; font-weight: 600; color: var(--ink); text-decoration: none; } .quote a:hover { text-decoration: underline; text-underline-offset: 3px; }
 
-    .aside { align-self: center; margin: 14px 8px 6px; padding: 5px 12px; border-radius: 12px; font-size: 13px; color: var(--quiet); background: var(--tint); text-align: center; text-wrap: balance; }
+    .aside { align-self: center; width: fit-content; max-width: 92%; margin: 14px auto 6px; padding: 6px 14px; border-radius: 12px; font-size: 13px; color: var(--quiet); background: var(--tint); text-align: center; text-wrap: balance; }
     .typing { display: flex; align-items: center; gap: 9px; margin: 12px 2px 4px; font-size: 13px; color: var(--quiet); min-height: 21px; }
     .dots { display: inline-flex; gap: 4px; } .dots i { width: 6px; height: 6px; border-radius: 50%; background: currentColor; animation: breathe 1.3s infinite; } .dots i:nth-child(2) { animation-delay: .16s; } .dots i:nth-child(3) { animation-delay: .32s; }
     @keyframes breathe { 0%, 60%, 100% { opacity: .28; transform: none; } 30% { opacity: 1; transform: translateY(-3px); } }
@@ -695,7 +697,7 @@
     .checked { text-align: right; line-height: 1.3; }
     .composer { display: flex; align-items: flex-end; gap: 6px; padding: 5px 5px 5px 15px; border-radius: 22px; background: var(--paper); box-shadow: inset 0 0 0 1.5px var(--line); transition: box-shadow .15s; }
     .composer:focus-within { box-shadow: inset 0 0 0 2px var(--accent); } @media (prefers-color-scheme: dark) { .composer:focus-within { box-shadow: inset 0 0 0 2px color-mix(in srgb, var(--accent) 50%, #fff); } }
-    textarea { all: unset; flex: 1; min-width: 0; max-height: 132px; padding: 6.5px 0; overflow-y: auto; white-space: pre-wrap; overflow-wrap: anywhere; color: var(--ink); caret-color: currentColor; scrollbar-width: thin; font: 400 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+    textarea { all: unset; box-sizing: border-box; flex: 1; min-width: 0; height: 36px; max-height: 132px; padding: 6.5px 0; overflow: hidden auto; white-space: pre-wrap; overflow-wrap: anywhere; color: var(--ink); caret-color: currentColor; scrollbar-width: thin; font: 400 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
     textarea::placeholder { color: var(--quiet); opacity: 1; }
     .send { flex: none; width: 36px; height: 36px; border-radius: 50%; display: grid; place-items: center; background: var(--accent); color: var(--on-accent); transition: opacity .15s, transform .15s; }
     .send[disabled] { opacity: .32; cursor: default; } .send:not([disabled]):hover { transform: scale(1.06); }
@@ -862,9 +864,8 @@
   function noteInput() {
     const text = view.text.value;
     const length = text.trim().length;
-    view.text.rows = 1;
-    view.text.style.height = "auto";
-    if (view.text.scrollHeight) view.text.style.height = `${view.text.scrollHeight}px`;
+    view.text.style.height = "0px"; // so that the field also shrinks
+    view.text.style.height = `${Math.max(view.text.scrollHeight, 36)}px`;
     view.send.toggleAttribute("disabled", !length || length > MAX_CHARS);
     view.count.hidden = length <= MAX_CHARS;
     if (length > MAX_CHARS) view.count.textContent = t.tooLong.replace("{n}", length).replace("{max}", MAX_CHARS);
@@ -912,7 +913,8 @@
     view.offline.hidden = state.connected;
     view.offline.textContent = navigator.onLine === false ? t.offline : t.noAnswer;
     view.person.hidden = state.status === "open";
-    view.lead.textContent = state.status === "open" ? t.leadPerson : t.lead;
+    const hasAgent = messages.some((message) => message.author === "agent");
+    view.lead.textContent = state.status !== "open" ? t.lead : hasAgent ? t.leadPerson : t.leadQueue;
     renderAside(messages);
     renderTyping(messages);
     if (atBottom) scrollDown(false);
