@@ -84,3 +84,15 @@ def test_no_file_names(what: str) -> None:
 def test_no_built_or_foreign_file_is_committed() -> None:
     suffixes = {".whl", ".gguf", ".safetensors", ".onnx", ".tgz", ".so", ".bin"}
     assert [p for p in tracked_files() if p.suffix in suffixes or ".min." in p.name] == []
+
+
+def test_the_pinned_requirements_bring_no_cuda_and_no_second_torch() -> None:
+    names = re.findall(
+        r"^([a-z0-9_.-]+)==",
+        "".join(
+            (ROOT / "deploy" / f"requirements{part}.txt").read_text() for part in ("", "-test")
+        ),
+        re.MULTILINE,
+    )
+    assert "transformers" in names
+    assert [n for n in names if n in ("torch", "triton") or n.startswith(("nvidia", "cuda"))] == []
