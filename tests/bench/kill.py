@@ -68,9 +68,13 @@ class Plan:
 
     def script(self, folder: Path) -> Script:
         if not self.quick:
-            return Script(folder, sabotage=self.sabotage)
-        lease = timedelta(seconds=2)
-        return Script(folder, lease=lease, sweep_s=1.0, sentence_s=0.03, sabotage=self.sabotage)
+            return Script(folder)
+        return Script(folder, lease=timedelta(seconds=2), sweep_s=1.0, sentence_s=0.03)
+
+    @property
+    def writing_s(self) -> float:
+        """How long the visitors take to write everything."""
+        return max(self.kills * self.every_s, 2.0)
 
 
 @dataclass(slots=True)
@@ -171,10 +175,10 @@ class Traffic:
         )
 
     async def _write(self, visitor: Visitor, count: int) -> None:
-        seconds = self._plan.kills * self._plan.every_s
+        seconds = self._plan.writing_s
         while count > 0:
-            await asyncio.sleep(self._chance.expovariate(max(count, 1) / seconds) if count else 0)
             started = time.monotonic()
+            await asyncio.sleep(self._chance.expovariate(count / seconds))
             burst = min(count, 3 if self._chance.random() < 0.15 else 1)
             await self._write_burst(visitor, burst)
             count -= burst
@@ -203,6 +207,7 @@ class Traffic:
 async def attack(plan: Plan, desk: Desk, ledger: Ledger) -> Killer:
     """Write and kill until both are done and what was accepted had time to be answered."""
     chance = random.Random(plan.seed)
+    desk.script.plant(plan.sabotage)
     killer, traffic = Killer(desk, plan, chance), Traffic(plan, ledger, chance)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         killing = asyncio.create_task(killer.run())
@@ -373,7 +378,7 @@ def run(plan: Plan) -> bool:
             say(f"the desk is up at {desk.url}; {plan}")
             killer = asyncio.run(attack(plan, desk, ledger))
         finally:
-            desk.stop()
+            desk.abandon()
     return report(killer, ledger, plan)
 
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy.orm import Session
@@ -58,44 +58,43 @@ def mark_points(points: Points) -> None:
 class AckBeforeCommit:
     """The planted bug: answer first, store a little later."""
 
-    late: ClassVar[set[asyncio.Task[Recorded]]] = set()
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._receive = Intake.receive
+        self._late: set[asyncio.Task[Recorded]] = set()
 
-    @classmethod
-    def plant(cls) -> None:
-        receive = Intake.receive
+    async def receive(self, intake: Intake, message: IncomingMessage) -> Recorded:
+        if not self._script.is_planted("ack_before_commit"):
+            return await self._receive(intake, message)
+        task = asyncio.create_task(self._store_later(intake, message))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        return Recorded(uuid4(), uuid4(), 0, is_new=True, answer_due=False)
 
-        async def store_later(self: Intake, message: IncomingMessage) -> Recorded:
-            await asyncio.sleep(LATE_S)
-            return await receive(self, message)
-
-        async def answer_first(self: Intake, message: IncomingMessage) -> Recorded:
-            task = asyncio.create_task(store_later(self, message))
-            cls.late.add(task)
-            task.add_done_callback(cls.late.discard)
-            return Recorded(uuid4(), uuid4(), 0, is_new=True, answer_due=False)
-
-        _replace(Intake, "receive", answer_first)
+    async def _store_later(self, intake: Intake, message: IncomingMessage) -> Recorded:
+        await asyncio.sleep(LATE_S)
+        return await self._receive(intake, message)
 
 
-def forget_client_ids() -> None:
-    """The planted bug: each delivery of the same message is a new one."""
+def mark_bugs(script: Script) -> None:
+    """Let the bugs of the web process come out while they are planted."""
+    early, read_position = AckBeforeCommit(script), Position.parse
+
+    async def receive(self: Intake, message: IncomingMessage) -> Recorded:
+        return await early.receive(self, message)
 
     def parse_as_new(*args: Any) -> IncomingMessage:
-        return replace(parse(*args), external_id=uuid4().hex, client_id=uuid4().hex)
+        message = parse(*args)
+        if script.is_planted("no_dedup"):
+            return replace(message, external_id=uuid4().hex, client_id=uuid4().hex)
+        return message
 
+    def forget_position(text: str) -> Position:
+        return Position() if script.is_planted("no_position") else read_position(text)
+
+    _replace(Intake, "receive", receive)
     _replace(adapter, "parse", parse_as_new)
-
-
-def forget_positions() -> None:
-    """The planted bug: Last-Event-ID is not read."""
-    _replace(Position, "parse", lambda _text: Position())
-
-
-PLANTED: dict[str, Callable[[], None]] = {
-    "ack_before_commit": AckBeforeCommit.plant,
-    "no_dedup": forget_client_ids,
-    "no_position": forget_positions,
-}
+    _replace(Position, "parse", forget_position)
 
 
 def _replace(place: Any, name: str, function: Any) -> None:
@@ -105,7 +104,7 @@ def _replace(place: Any, name: str, function: Any) -> None:
 def main() -> None:
     script = Script.from_environ(os.environ)
     mark_points(Points(script.folder / "points"))
-    PLANTED.get(script.sabotage, lambda: None)()
+    mark_bugs(script)
     run_web(Settings.from_env(os.environ))
 
 

@@ -78,8 +78,8 @@ class ScriptedAnswer:
     ) -> AnswerStream:
         self._points.reach("worker.after_claim")
         asked = [number_of(turn.text) for turn in request.turns[-request.unanswered :]]
-        reply = reply_to(asked)
-        known = 0 if self._script.sabotage == "no_resume" else len(request.shown)
+        reply = reply_to(asked, self._script.parts)
+        known = 0 if self._script.is_planted("no_resume") else len(request.shown)
         for sentence in reply[known:]:
             self._pause()
             yield CheckedSentence(sentence, None, verbatim=True)
@@ -156,23 +156,32 @@ def mark_points(points: Points) -> None:
     _replace(runs, "_room", room_with_point)
 
 
-def plant(sabotage: str) -> None:
-    """Plant the named bug, if it is one of the worker's or beat's."""
-    if sabotage == "no_sweep":
-        app.conf.beat_schedule = {}
-    if sabotage == "no_fencing":
-        claim_run = conversations.claim_run
+def mark_bugs(script: Script) -> None:
+    """Let the bugs of the worker come out while they are planted."""
+    claim_run, lock_claimed, sweep = (
+        conversations.claim_run,
+        conversations._lock_claimed,
+        runs.sweep,
+    )
 
-        def claim_though_held(session: Session, conversation_id: UUID, lease: timedelta) -> Any:
+    def claim_though_held(session: Session, conversation_id: UUID, lease: timedelta) -> Any:
+        if script.is_planted("no_fencing"):
             conversations._lock(session, conversation_id).leased_until = None
             session.flush()
-            return claim_run(session, conversation_id, lease)
+        return claim_run(session, conversation_id, lease)
 
-        def lock_only(session: Session, claim: Claim) -> Any:
+    def lock_only(session: Session, claim: Claim) -> Any:
+        if script.is_planted("no_fencing"):
             return conversations._lock(session, claim.conversation_id)
+        return lock_claimed(session, claim)
 
-        _replace(conversations, "claim_run", claim_though_held)
-        _replace(conversations, "_lock_claimed", lock_only)
+    def sweep_or_not(made: Runtime) -> None:
+        if not script.is_planted("no_sweep"):
+            sweep(made)
+
+    _replace(conversations, "claim_run", claim_though_held)
+    _replace(conversations, "_lock_claimed", lock_only)
+    _replace(runs, "sweep", sweep_or_not)
 
 
 def _replace(module: Any, name: str, function: Callable[..., Any]) -> None:
@@ -182,6 +191,7 @@ def _replace(module: Any, name: str, function: Callable[..., Any]) -> None:
 def _start(**_: Any) -> None:
     script = Script.from_environ(os.environ)
     mark_points(Points(script.folder / "points"))
+    mark_bugs(script)
     made = build(Settings.from_env(os.environ), script)
     made.leases.start()
     runtime.use(made)
@@ -195,7 +205,6 @@ def _configure() -> None:
     app.conf.beat_schedule["sweep"]["schedule"] = script.sweep_s
     app.conf.beat_max_loop_interval = script.sweep_s
     app.conf.beat_schedule_filename = str(Path(script.folder) / "beat-schedule")
-    plant(script.sabotage)
 
 
 if "SCRIPT_FOLDER" in os.environ:

@@ -19,7 +19,7 @@ from bot.spawn import Child, Program, last_words, spawn
 from bot.up import CHECKOUT
 from tests.faults.points import Points
 from tests.faults.script import Script
-from tests.processes import is_alive
+from tests.processes import is_alive, wait_until_gone
 
 COMPONENTS = ("web", "worker", "beat", "valkey", "postgres")
 START_WITHIN_S = 180.0
@@ -33,6 +33,7 @@ class Desk:
     """
 
     def __init__(self, script: Script, workers: Sequence[str] = ("worker",)) -> None:
+        self.script = script
         self.home = script.folder
         self.points = Points(self.home / "points")
         self._program = Program(
@@ -57,6 +58,14 @@ class Desk:
         """Drain and end everything."""
         if self._child is not None:
             self._child.stop()
+            self._child = None
+
+    def abandon(self) -> None:
+        """Kill the supervisor: the kernel ends everything that it started."""
+        if self._child is not None:
+            pids = [int(file.read_text()) for file in (self.home / "run").glob("*.pid")]
+            self._child.kill()
+            wait_until_gone(pids)
             self._child = None
 
     def __enter__(self) -> Desk:

@@ -31,7 +31,17 @@ class Script:
     sweep_s: float = 5.0
     sentence_s: float = 0.08
     drain_s: float = 20.0
-    sabotage: str = ""
+    parts: int = PARTS
+
+    def plant(self, sabotage: str) -> None:
+        """Plant a bug in the running desk, or with "" take it out again."""
+        (self.folder / "sabotage").write_text(sabotage, encoding="ascii")
+
+    def is_planted(self, sabotage: str) -> bool:
+        try:
+            return (self.folder / "sabotage").read_text(encoding="ascii") == sabotage
+        except FileNotFoundError:
+            return False
 
     def as_environ(self) -> dict[str, str]:
         return {
@@ -40,7 +50,7 @@ class Script:
             "SCRIPT_SWEEP_S": str(self.sweep_s),
             "SCRIPT_SENTENCE_S": str(self.sentence_s),
             "SCRIPT_DRAIN_S": str(self.drain_s),
-            "SCRIPT_SABOTAGE": self.sabotage,
+            "SCRIPT_PARTS": str(self.parts),
         }
 
     @staticmethod
@@ -51,7 +61,7 @@ class Script:
             sweep_s=float(environ["SCRIPT_SWEEP_S"]),
             sentence_s=float(environ["SCRIPT_SENTENCE_S"]),
             drain_s=float(environ["SCRIPT_DRAIN_S"]),
-            sabotage=environ["SCRIPT_SABOTAGE"],
+            parts=int(environ.get("SCRIPT_PARTS", PARTS)),
         )
 
 
@@ -68,10 +78,10 @@ def number_of(text: str) -> str:
     return found.group(1)
 
 
-def reply_to(numbers: Sequence[str]) -> list[str]:
+def reply_to(numbers: Sequence[str], parts: int = PARTS) -> list[str]:
     """The sentences that answer these questions; none is like another."""
     named = " ".join(numbers)
-    return [f"This answers {named}: part {part} of {PARTS}." for part in range(1, PARTS + 1)]
+    return [f"This answers {named}: part {part} of {parts}." for part in range(1, parts + 1)]
 
 
 def numbers_in(sentence: str) -> list[str]:
