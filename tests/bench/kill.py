@@ -31,7 +31,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.faults.desk import COMPONENTS, Desk, make_home
+from tests.bench.real_desk import Asked, RealDesk, ask_all, questions, real_desk
+from tests.faults.desk import COMPONENTS, Desk, make_home, wait_until
 from tests.faults.ledger import Ledger
 from tests.faults.points import WEB_POINTS, WORKER_POINTS
 from tests.faults.script import SABOTAGES, Script
@@ -51,6 +52,8 @@ REST_S = 11.0
 POINT_WITHIN_S = 6.0
 FLUSH_EVERY = 25
 QUIET_S = 0.15
+REAL_AT_ONCE = 2
+MODEL_WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +367,74 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+# -- the real model --------------------------------------------------------------------------
+
+
+def run_real(kills: int, seed: int) -> bool:
+    """`up` with its real model and articles; True if no customer saw anything wrong."""
+    with make_home() as home, real_desk(Path(home)) as desk:
+        say(f"up is at {desk.url}; waiting for the model")
+        wait_until(desk.worker_is_ready, MODEL_WITHIN_S)
+        answers, done = asyncio.run(attack_real(desk, kills, random.Random(seed)))
+    faults = [fault for asked in answers for fault in asked.faults()]
+    for fault in faults:
+        say(f"  FAULT {fault}")
+    waits = [a.done_at - a.accepted_at for a in answers if a.done_at and a.accepted_at]
+    handed = sum(asked.status == "open" for asked in answers)
+    say(f"accepted to answered: {spread(waits)}; {handed} ended with a person")
+    resumed: dict[str, list[float]] = {name: [] for name in COMPONENTS}
+    resumed |= resumptions(done, answers)
+    print_recoveries("first answer to a message accepted after the kill", resumed)
+    lost = sum(fault.startswith("lost") for fault in faults)
+    disordered = sum(fault.startswith("out of order") for fault in faults)
+    longest = max((took for values in resumed.values() for took in values), default=0.0)
+    counts = Counter(kill.component for kill in done)
+    say(
+        f"{lost} lost, {len(faults) - lost - disordered} doubled, {disordered} out of order, "
+        f"{len(done)} kills, {len(answers)} messages, real model, replies resumed within "
+        f"{longest:.1f} s ({', '.join(f'{counts[name]} {name}' for name in COMPONENTS)})"
+    )
+    return not faults and len(done) == kills and longest <= RESUME_WITHIN_S
+
+
+async def attack_real(
+    desk: RealDesk, kills: int, chance: random.Random
+) -> tuple[list[Asked], list[Kill]]:
+    """Customers ask one after the other while each component in turn is killed."""
+    over = asyncio.Event()
+    asking = [asyncio.create_task(ask_until(over, desk.url, chance)) for _ in range(REAL_AT_ONCE)]
+    done: list[Kill] = []
+    for number in range(kills):
+        await asyncio.sleep(chance.uniform(10.0, 20.0))
+        component = COMPONENTS[number % len(COMPONENTS)]
+        _kill(desk.pid(component))
+        done.append(Kill(component, "any time", time.monotonic(), number + 1))
+        say(f"killed {component}")
+    await asyncio.sleep(5.0)
+    over.set()
+    return [asked for some in await asyncio.gather(*asking) for asked in some], done
+
+
+async def ask_until(over: asyncio.Event, url: str, chance: random.Random) -> list[Asked]:
+    """One customer after the other, each in a chat of its own."""
+    texts, answers = questions(), []
+    while not over.is_set():
+        answers += await ask_all(url, [chance.choice(texts)], 1)
+    return answers
+
+
+def resumptions(kills: Sequence[Kill], answers: Sequence[Asked]) -> dict[str, list[float]]:
+    """By component, the seconds from a kill to the first answer to what was accepted later."""
+    found: dict[str, list[float]] = {}
+    for kill in kills:
+        after = [
+            a.done_at for a in answers if a.done_at and a.accepted_at and a.accepted_at > kill.at
+        ]
+        if after:
+            found.setdefault(kill.component, []).append(min(after) - kill.at)
+    return found
+
+
 # -- the command -----------------------------------------------------------------------------
 
 
@@ -398,6 +469,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main() -> int:
     asked = parse(sys.argv[1:])
+    if asked.real:
+        return 0 if run_real(asked.kills, asked.seed) else 1
     plan = Plan(
         messages=asked.messages,
         kills=asked.kills,
