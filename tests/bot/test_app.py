@@ -15,12 +15,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.api.tokens import ensure_token, new_token, revoke_token
-from bot.app import build_web, deliver_until
+from bot.app import build_parts, build_web, deliver_until
 from bot.settings import Settings, SettingsError
 from bot.tables import Inbox
 from bot.web.rules import rule_of
 from tests.channels.chat.browser import Browser
 from tests.people import make_inbox
+from tests.served import Client, app_of
 
 MARKER = "adas-secret-7f3a"
 PRINCIPALS = ("nobody", "ada", "cyd", "token", "revoked")
@@ -38,7 +39,7 @@ STREAM_SECONDS = 1.0
 class Desk:
     """A running web process with Ada's conversation and everybody's tokens."""
 
-    client: TestClient[Any, Any]
+    client: Client
     inbox: str
     tokens: dict[str, str]
 
@@ -86,8 +87,8 @@ def test_every_route_declares_a_rule_that_the_matrix_knows(settings: Settings) -
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
 async def test_every_route_lets_in_only_whom_its_rule_names(desk: Desk, principal: str) -> None:
-    wrong = []
-    for method, path, handler in routes_of(desk.client.server.app):
+    wrong: list[tuple[object, ...]] = []
+    for method, path, handler in routes_of(app_of(desk.client)):
         rule = rule_of(handler)
         assert rule is not None
         status, body = await knock(desk, principal, method, path)
@@ -191,11 +192,13 @@ async def test_without_postgres_the_refusal_says_that_nothing_was_stored(
     settings: Settings, inbox: str
 ) -> None:
     away = replace(settings, database_url="postgresql+psycopg://x:y@127.0.0.1:1/none")
-    async with TestClient(TestServer(build_web(away))) as client:
-        async with client.post(f"/chat/{inbox}/session", json={}) as response:
-            assert response.status == 503
-            assert response.headers["Retry-After"]
-            assert "not stored" in (await response.json())["error"]["message"]
+    async with (
+        TestClient(TestServer(build_web(away))) as client,
+        client.post(f"/chat/{inbox}/session", json={}) as response,
+    ):
+        assert response.status == 503
+        assert response.headers["Retry-After"]
+        assert "not stored" in (await response.json())["error"]["message"]
 
 
 def test_a_web_process_without_servers_says_what_to_set(settings: Settings) -> None:
@@ -204,8 +207,6 @@ def test_a_web_process_without_servers_says_what_to_set(settings: Settings) -> N
 
 
 async def test_delivery_goes_on_until_it_is_told_to_stop(settings: Settings) -> None:
-    from bot.app import build_parts
-
     parts = build_parts(settings)
     stop = asyncio.Event()
     delivering = asyncio.create_task(deliver_until(stop, parts.sessions, {}))
@@ -216,3 +217,12 @@ async def test_delivery_goes_on_until_it_is_told_to_stop(settings: Settings) -> 
     await parts.engine.dispose()
     await parts.redis.aclose()
     await parts.hub.close()
+
+
+async def test_metrics_count_the_message_that_was_accepted(desk: Desk) -> None:
+    headers = {"Authorization": f"Bearer {desk.tokens['token']}"}
+    async with desk.client.get("/metrics", headers=headers) as response:
+        assert response.status == 200
+        told = await response.text()
+    assert "frontdesk_" in told
+    assert MARKER not in told

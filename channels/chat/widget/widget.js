@@ -147,24 +147,26 @@
     spark: ["M12 4.5l1.7 5 5 1.8-5 1.8-1.7 5-1.7-5-5-1.8 5-1.8z"],
   };
 
+  // Private windows may refuse to keep anything: then the page's life is all there is.
+  const memory = new Map();
   const store = {
     read(key) {
       try {
-        return JSON.parse(localStorage.getItem(key));
+        return memory.has(key) ? memory.get(key) : JSON.parse(localStorage.getItem(key));
       } catch {
         return null;
       }
     },
     write(key, value) {
       try {
+        memory.delete(key);
         if (value == null) localStorage.removeItem(key);
         else localStorage.setItem(key, JSON.stringify(value));
       } catch {
-        memory.set(key, value); // private windows may refuse: then the page's life is all there is
+        memory.set(key, value);
       }
     },
   };
-  const memory = new Map();
 
   function newClientId() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -225,7 +227,7 @@
   let opening = null;
 
   function sessionToken() {
-    const kept = store.read(KEYS.session) || memory.get(KEYS.session);
+    const kept = store.read(KEYS.session);
     if (kept && kept.token && Date.parse(kept.expires_at) > Date.now()) return kept.token;
     return null;
   }
@@ -237,7 +239,6 @@
       const body = identity ? { identity } : {};
       const response = await call(`${encodeURIComponent(inbox)}/session`, { body });
       const made = await response.json();
-      memory.set(KEYS.session, made);
       store.write(KEYS.session, made);
     }).finally(() => { opening = null; });
     await opening;
@@ -246,7 +247,6 @@
 
   function forgetSession(token) {
     if (sessionToken() !== token) return;
-    memory.delete(KEYS.session);
     store.write(KEYS.session, null);
   }
 
@@ -272,12 +272,11 @@
   };
 
   function unsent() {
-    return store.read(KEYS.queue) || memory.get(KEYS.queue) || [];
+    return store.read(KEYS.queue) || [];
   }
 
   function changeUnsent(change) {
     const queue = change(unsent());
-    memory.set(KEYS.queue, queue);
     store.write(KEYS.queue, queue.length ? queue : null);
     render();
   }
@@ -301,7 +300,7 @@
     clearTimeout(again);
     let wait = 800;
     for (;;) {
-      const item = unsent().find((waiting) => !waiting.error);
+      const item = unsent().find((waiting) => !waiting.error && !waiting.sent);
       if (!item) return;
       const token = await ensureSession().catch((error) => noteTrouble(error));
       if (token) {
@@ -309,8 +308,10 @@
           const { client_id, text } = item;
           await call(item.wants_person ? "person" : "messages", { body: { client_id, text }, token });
           setConnected(true);
-          changeUnsent((queue) => queue.map((q) => (q.client_id === client_id ? { ...q, sent: true } : q)).filter((q) => !(q.client_id === client_id && isShown(client_id))));
-          markSent(client_id);
+          // Other tabs hear of both steps, and so can tell what was sent from what was removed.
+          changeUnsent((queue) => queue.map((q) => (q.client_id === client_id ? { ...q, sent: true } : q)));
+          keepAsSent(unsent().filter((q) => q.client_id === client_id));
+          changeUnsent((queue) => queue.filter((q) => q.client_id !== client_id));
           follow();
           wait = 800;
           continue;
@@ -341,16 +342,14 @@
   }
 
   /** A stored message stays on screen as sent until its event comes back. */
-  function markSent(clientId) {
-    const item = unsent().find((q) => q.client_id === clientId);
-    if (!item) return;
-    if (!isShown(clientId)) {
-      state.messages.set(`sent:${clientId}`, {
-        id: `sent:${clientId}`, position: `${Number.MAX_SAFE_INTEGER}.${Date.now()}`, author: "contact",
-        text: item.text, client_id: clientId, citations: [], at: item.at,
+  function keepAsSent(items) {
+    for (const { client_id, text, at } of items) {
+      if (isShown(client_id)) continue;
+      state.messages.set(`sent:${client_id}`, {
+        id: `sent:${client_id}`, position: `${Number.MAX_SAFE_INTEGER}.${Date.now()}`, author: "contact",
+        text, client_id, citations: [], at,
       });
     }
-    changeUnsent((queue) => queue.filter((q) => q.client_id !== clientId));
   }
 
   function noteTrouble(error) {
@@ -1054,7 +1053,9 @@
     addEventListener("offline", () => setConnected(false));
     addEventListener("storage", (event) => {
       if (event.key === KEYS.queue) {
-        memory.set(KEYS.queue, store.read(KEYS.queue) || []);
+        const before = JSON.parse(event.oldValue || "[]");
+        const left = new Set(unsent().map((item) => item.client_id));
+        keepAsSent(before.filter((item) => item.sent && !left.has(item.client_id)));
         render();
       }
       if (event.key === KEYS.session) follow();

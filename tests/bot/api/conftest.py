@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,8 +16,7 @@ from bot.queue import celery_settings
 from bot.settings import Settings
 from bot.tables import Inbox
 from tests.people import make_inbox
-
-Client = TestClient[Any, Any]
+from tests.served import Client
 
 
 @pytest.fixture
@@ -84,9 +81,3 @@ def bells(redis_url: str) -> Iterator[Bells]:
     made = Bells(redis_url)
     yield made
     made.close()
-
-
-def in_thread(work: Any, *arguments: Any) -> threading.Thread:
-    thread = threading.Thread(target=work, args=arguments, daemon=True)
-    thread.start()
-    return thread

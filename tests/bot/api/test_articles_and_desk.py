@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from tests.bot.api.conftest import Bells, Client
+from tests.bot.api.conftest import Bells
 from tests.people import write
+from tests.served import Client
 
 ARTICLE = {"title": "Returns", "body": "You have **60 days**.", "language": "en"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from openapi_spec_validator import validate
 
-from tests.bot.api.conftest import Client
+from tests.served import Client, app_of
 
 
 async def document(client: Client) -> dict[str, Any]:
@@ -28,7 +28,7 @@ async def test_every_route_of_the_api_is_described_and_nothing_else(client: Clie
     }
     routed = {
         (route.method, route.resource.canonical)
-        for route in client.server.app.router.routes()
+        for route in app_of(client).router.routes()
         if route.resource is not None and route.resource.canonical.startswith("/api/")
     }
     assert described == routed

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient
+
+from tests.served import Client
 
 _numbers = itertools.count(1)
 WAIT_SECONDS = 20
@@ -34,13 +35,11 @@ class StreamedEvent:
 class Browser:
     """One visitor's browser."""
 
-    client: TestClient[Any, Any]
+    client: Client
     token: str
 
     @classmethod
-    async def visit(
-        cls, client: TestClient[Any, Any], inbox: str, body: dict[str, Any] | None = None
-    ) -> Browser:
+    async def visit(cls, client: Client, inbox: str, body: dict[str, Any] | None = None) -> Browser:
         async with client.post(f"/chat/{inbox}/session", json=body or {}) as response:
             assert response.status == 201, await response.text()
             return cls(client, (await response.json())["token"])
@@ -75,7 +74,7 @@ class Stream:
 
     async def until(self, kind: str) -> list[StreamedEvent]:
         """Events up to and with the first one of a kind."""
-        events = []
+        events: list[StreamedEvent] = []
         async with asyncio.timeout(WAIT_SECONDS):
             while not events or events[-1].kind != kind:
                 events.append(await self.next())

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_web
 from bot.settings import Settings
+from bot.tables import Inbox
 from tests.channels.chat.browser import Browser
 from tests.people import make_inbox
+from tests.served import Client
 
 
 @pytest.fixture
@@ -23,24 +25,22 @@ def inbox_id(sessions: sessionmaker[Session]) -> UUID:
 
 @pytest.fixture
 def inbox(sessions: sessionmaker[Session], inbox_id: UUID) -> str:
-    from bot.tables import Inbox
-
     with sessions() as session:
         return session.get_one(Inbox, inbox_id).name
 
 
 @pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[TestClient]:
+async def client(settings: Settings) -> AsyncIterator[Client]:
     """An HTTP client of a running web process."""
     async with TestClient(TestServer(build_web(settings))) as made:
         yield made
 
 
 @pytest.fixture
-async def ada(client: TestClient, inbox: str) -> Browser:
+async def ada(client: Client, inbox: str) -> Browser:
     return await Browser.visit(client, inbox)
 
 
 @pytest.fixture
-async def cyd(client: TestClient, inbox: str) -> Browser:
+async def cyd(client: Client, inbox: str) -> Browser:
     return await Browser.visit(client, inbox)

@@ -1,4 +1,4 @@
-"""A worker that follows a script: it claims and commits as the real one does, sentence by sentence."""
+"""A worker that follows a script: it claims and commits as the real one does."""
 
 from __future__ import annotations
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from aiohttp.test_utils import TestClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -15,11 +15,12 @@ from bot.app import MAX_BODY_BYTES
 from bot.conversations import reply_as_agent, resolve
 from bot.events import Publisher
 from bot.redis_url import redis_py_url
-from bot.tables import Conversation, Message, VisitorSession
+from bot.tables import Conversation, Inbox, Message, VisitorSession
 from channels.chat import streams
 from tests.channels.chat.browser import Browser, client_id
 from tests.channels.chat.scripted_worker import CITATION, answer_newest
 from tests.people import make_agent
+from tests.served import Client, app_of
 
 
 @pytest.fixture
@@ -65,7 +66,9 @@ async def test_sentences_arrive_as_they_are_committed_and_then_the_citations(
     async with ada.stream() as stream:
         await ada.send("How long may I return a tent?")
         await stream.until("message")
-        await asyncio.to_thread(answer_newest, sessions, publisher, ["You have 60 days.", "Really."])
+        await asyncio.to_thread(
+            answer_newest, sessions, publisher, ["You have 60 days.", "Really."]
+        )
         events = await stream.until("done")
     told = [event for event in events if event.kind in ("reply", "sentence", "done")]
     assert [event.kind for event in told] == ["reply", "sentence", "sentence", "done"]
@@ -133,9 +136,7 @@ async def test_history_and_stream_fit_together_while_a_reply_grows(
 ) -> None:
     await ada.send("One")
     sentences = [f"Sentence {number}." for number in range(30)]
-    writing = asyncio.create_task(
-        asyncio.to_thread(answer_newest, sessions, publisher, sentences)
-    )
+    writing = asyncio.create_task(asyncio.to_thread(answer_newest, sessions, publisher, sentences))
     history = await ada.history()
     while len(history["messages"]) < 2:
         history = await ada.history()
@@ -257,7 +258,7 @@ async def test_a_form_of_another_page_is_not_a_message(ada: Browser) -> None:
 
 
 async def test_a_body_without_an_announced_length_is_cut_off_at_the_limit(ada: Browser) -> None:
-    async def endless() -> object:
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 65_536):
             yield b"x" * 65_536
 
@@ -285,28 +286,20 @@ async def test_an_expired_session_is_over_and_a_used_one_lives_on(
     with sessions.begin() as session:
         row = session.scalars(select(VisitorSession)).one()
         started = row.expires_at
-        row.expires_at = started.replace(year=started.year - 1) if started.month else started
+        row.expires_at = started - timedelta(days=365)
     async with ada.client.get("/chat/history", headers=ada.headers) as response:
         assert response.status == 401
     with sessions.begin() as session:
         row = session.scalars(select(VisitorSession)).one()
-        row.expires_at = started - streams_days(3)
+        row.expires_at = started - timedelta(days=3)
     await ada.history()
     with sessions() as session:
         assert session.scalars(select(VisitorSession)).one().expires_at >= started
 
 
-def streams_days(days: int):  # type: ignore[no-untyped-def]
-    from datetime import timedelta
-
-    return timedelta(days=days)
-
-
 async def test_only_allowed_pages_may_embed_the_chat(
-    client: TestClient, inbox: str, inbox_id: UUID, sessions: sessionmaker[Session]
+    client: Client, inbox: str, inbox_id: UUID, sessions: sessionmaker[Session]
 ) -> None:
-    from bot.tables import Inbox
-
     with sessions.begin() as session:
         session.get_one(Inbox, inbox_id).settings = {"allowed_origins": ["https://shop.example"]}
     evil = {"Origin": "https://evil.example"}
@@ -322,7 +315,7 @@ async def test_only_allowed_pages_may_embed_the_chat(
 
 
 async def test_any_page_may_read_the_chats_answers_and_none_the_apis(
-    client: TestClient, inbox: str
+    client: Client, inbox: str
 ) -> None:
     async with client.options("/chat/messages") as response:
         assert response.status == 204
@@ -334,15 +327,15 @@ async def test_any_page_may_read_the_chats_answers_and_none_the_apis(
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_streams_close_when_the_process_drains(client: TestClient, ada: Browser) -> None:
+async def test_streams_close_when_the_process_drains(client: Client, ada: Browser) -> None:
     await ada.send("Hello")
     async with ada.stream() as stream:
         await stream.until("message")
-        await client.server.app.shutdown()
+        await app_of(client).shutdown()
         assert await stream.is_over()
 
 
-async def test_the_widget_is_served_once_and_then_not_again(client: TestClient) -> None:
+async def test_the_widget_is_served_once_and_then_not_again(client: Client) -> None:
     async with client.get("/chat/widget.js") as response:
         assert response.status == 200
         assert response.content_type == "text/javascript"
