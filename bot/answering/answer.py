@@ -16,7 +16,7 @@ from bot.answering import prompt, texts
 from bot.answering.citing import cite
 from bot.answering.decide import Decision, decide
 from bot.answering.engine import Engine, Usage
-from bot.answering.evidence import Evidence, Found, gather
+from bot.answering.evidence import Evidence, Found, gather, told_verbatim
 from bot.answering.ground import Asked, check_sentence
 from bot.answering.intent import read_intent
 from bot.answering.language import customer_language
@@ -29,15 +29,13 @@ from bot.answering.outcome import (
     Outcome,
     Rejected,
 )
-from bot.answering.phrasing import Phrasing
+from bot.answering.phrasing import Phrasing, says_yes
 from bot.answering.query import read_questions
 from bot.answering.summary import summarize
 from bot.answering.words import content_words
 
 FACTS = 3
 """Evidence sentences that the model is given for a question."""
-NEAR = 0.3
-"""A second evidence sentence is told with the first when its score is this near."""
 RESERVE = timedelta(milliseconds=500)
 """Kept back from the model, so that the evidence can still be sent before the deadline."""
 
@@ -104,6 +102,20 @@ class _Run:
             self.parts.append(_Part(found, decide(found)))
         self.retrieval_ms = self._elapsed_ms()
 
+    def _ask_the_model(self, part: _Part) -> None:
+        """Let the model say whether the evidence answers, where its word could turn the decision."""
+        if self.engine is None or not part.decision.is_open:
+            return
+        written = prompt.compose_check(
+            self.request.company, _as_asked(part.found), part.found.evidence[:FACTS]
+        )
+        said = says_yes(self.engine, written, self._budget(), self.request.priority)
+        if said is not None:
+            part.decision = part.decision.after(says_yes=said)
+
+    def _budget(self) -> timedelta:
+        return self.request.timeout - timedelta(milliseconds=self._elapsed_ms()) - RESERVE
+
     @property
     def is_vague(self) -> bool:
         """Whether there is too little to answer: at most one word, and nothing before it."""
@@ -124,6 +136,8 @@ class _Run:
         """Answer the questions that can be answered; hand over when that is not all of them."""
         told = 0
         for part in self.parts:
+            if not self.request.shown:
+                self._ask_the_model(part)
             if part.decision.answers:
                 before = len(self.used)
                 yield from self._tell(part)
@@ -163,18 +177,17 @@ class _Run:
         if self.engine is not None:
             written = prompt.compose(
                 self.request.company,
-                self.request.turns[: -self.request.unanswered],
-                phrasing.asked.question,
+                (),
+                _as_asked(part.found),
                 phrasing.evidence,
                 self.language,
             )
-            budget = self.request.timeout - timedelta(seconds=time.monotonic() - self.started)
             yield from phrasing.by_model(
-                self.engine, written, budget - RESERVE, self.request.priority
+                self.engine, written, self._budget(), self.request.priority
             )
         self.endings.append(phrasing.ending if self.engine else "no_engine")
         if not phrasing.used and self._evidence_suffices(part, phrasing):
-            yield from phrasing.verbatim(_how_many(part.found))
+            yield from phrasing.verbatim(len(told_verbatim(part.found)))
 
     def _evidence_suffices(self, part: _Part, phrasing: Phrasing) -> bool:
         """Evidence alone answers when it is surely right, or when no model spoke against it."""
@@ -237,11 +250,6 @@ class _Run:
         return 1000 * (time.monotonic() - self.started)
 
 
-def _how_many(found: Found) -> int:
-    """How many evidence sentences are told verbatim: the second only when it is as near."""
-    scores = [each.score for each in found.evidence[:2]]
-    alike = len(scores) == 2 and scores[0] - scores[1] < NEAR
-    same_article = alike and (
-        found.evidence[0].passage.article_id == found.evidence[1].passage.article_id
-    )
-    return 2 if same_article else 1
+def _as_asked(found: Found) -> str:
+    """The question for the model: with what was said before where it leans on that."""
+    return found.question.complete if found.question.leans else found.question.text

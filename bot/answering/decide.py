@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from bot.answering import calibration
-from bot.answering.evidence import Evidence, Found, coverage, figure_fit
+from bot.answering.evidence import Evidence, Found, figure_fit
+from bot.answering.figures import without_figures
 from bot.answering.words import content_words, is_unsegmented
 
 
@@ -16,23 +19,36 @@ class Decision:
     """`probability` that the articles answer the question, and what to do about it."""
 
     probability: float
-    answers: bool
-    is_sure: bool
     features: Mapping[str, float]
+
+    @property
+    def answers(self) -> bool:
+        return self.probability >= calibration.ANSWER_AT
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the evidence is good enough to be told against a model's word."""
+        return self.probability >= calibration.ANSWER_AT + SURE_MARGIN
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a model's yes or no could turn the decision."""
+        best, worst = (self.after(says_yes=said).answers for said in (True, False))
+        return best != worst
+
+    def after(self, *, says_yes: bool) -> Decision:
+        """The decision once a model said whether the evidence answers."""
+        shift = calibration.SHIFTS["yes" if says_yes else "no"]
+        odds = math.log(max(self.probability, 1e-6) / max(1 - self.probability, 1e-6)) + shift
+        return replace(self, probability=1 / (1 + math.exp(-odds)))
 
 
 def decide(found: Found) -> Decision:
     """Whether the best evidence is good enough to be shown as an answer."""
     if not found.evidence:
-        return Decision(0.0, answers=False, is_sure=False, features={})
+        return Decision(0.0, {})
     features = measure(found, found.evidence[0])
-    probability = likelihood(features)
-    return Decision(
-        probability,
-        answers=probability >= calibration.ANSWER_AT,
-        is_sure=probability >= calibration.SURE_AT,
-        features=features,
-    )
+    return Decision(likelihood(features), features)
 
 
 def likelihood(features: Mapping[str, float]) -> float:
@@ -46,31 +62,82 @@ def likelihood(features: Mapping[str, float]) -> float:
 def measure(found: Found, best: Evidence) -> dict[str, float]:
     """The features of one evidence sentence, each about 0..1 or -1..1.
 
-    Words compare only within one script; across two, `cross` is 1 and the word features are 0.
+    Words compare only within one script: across two, `cross` is 1 and the word features are at
+    their usual value, so that they say nothing.
     """
-    question = found.question
+    question, passage = found.question, best.passage
     crosses = is_unsegmented(question.text) != is_unsegmented(best.sentence.text)
-    rival = next(
-        (e for e in found.evidence if e.passage.external_id != best.passage.external_id), None
-    )
-    whole = f"{best.passage.title} {best.passage.heading} {best.passage.text}"
+    whole = f"{passage.title} {passage.heading} {passage.text}"
+    support = best.support
     return {
         "cosine": (best.cosine - 0.85) / 0.05,
-        "passage_cosine": (best.passage.cosine - 0.85) / 0.05,
-        "margin": min(1.0, best.score - rival.score) if rival else 1.0,
-        "coverage": 0.0 if crosses else best.coverage,
-        "passage_coverage": 0.0 if crosses else coverage(whole, found.weights),
-        "missing": 0.0 if crosses else _rarest_missing(whole, found.weights),
+        "passage_cosine": (passage.cosine - 0.85) / 0.05,
+        "search": passage.score,
         "cross": float(crosses),
-        "figure": figure_fit(question.text, best.support.text),
-        "rank": min(best.rank, 5) / 5,
-        "length": min(len(content_words(question.text)), 12) / 12,
+        "margin": _margin(
+            found, best, lambda other: other.passage.external_id != passage.external_id
+        ),
+        "lead": _margin(found, best, lambda other: other is not best),
+        "agree": _agreement(found, best),
+        "words": USUAL_WORDS
+        if crosses
+        else held_share(question.text, f"{support.context} {support.text}"),
+        "passage_words": USUAL_PASSAGE_WORDS if crosses else held_share(question.text, whole),
+        "names_missing": _names_missing(question.text, whole),
+        "figure": figure_fit(question.text, support.text),
         "leans": float(question.leans),
     }
 
 
-def _rarest_missing(text: str, weights: Mapping[str, float]) -> float:
-    """The weight of the most telling word of the question that the passage lacks, 0..1."""
-    held = set(content_words(text))
-    missing = [weight for word, weight in weights.items() if word not in held]
-    return max(missing, default=0.0) / max(weights.values(), default=1.0) if missing else 0.0
+SURE_MARGIN = 0.15
+"""How far above the cut the evidence must be to be told against a model's word."""
+USUAL_WORDS, USUAL_PASSAGE_WORDS = 0.4, 0.5
+AGREEING = 5
+
+
+def _margin(found: Found, best: Evidence, is_rival: Callable[[Evidence], bool]) -> float:
+    """How far the sentence's score is above the best rival's, -1..1."""
+    rival = next((each for each in found.evidence if is_rival(each)), None)
+    return max(-1.0, min(1.0, best.score - rival.score)) if rival else 1.0
+
+
+def _agreement(found: Found, best: Evidence) -> float:
+    """The share of the best sentences that stand in the same article."""
+    article = best.passage.external_id
+    same = [each.passage.external_id == article for each in found.evidence[:AGREEING]]
+    return sum(same) / AGREEING
+
+
+def held_share(question: str, text: str) -> float:
+    """The share of the question's content words that the text holds, misspelt ones nearly, 0..1."""
+    wanted = content_words(without_figures(question))
+    held = frozenset(content_words(text))
+    return sum(_held(word, held) for word in wanted) / len(wanted) if wanted else 0.0
+
+
+def _held(word: str, held: frozenset[str]) -> float:
+    if word in held:
+        return 1.0
+    if not word.isascii() or len(word) < 4:
+        return 0.0
+    return max((_likeness(word, other) for other in held if other.isascii()), default=0.0)
+
+
+def _likeness(word: str, other: str) -> float:
+    """.8 for words of one family, .7 for a slip of the keyboard, else 0."""
+    if len(other) >= 4 and word[:5] == other[:5]:
+        return 0.8
+    close = len(word) >= 5 and abs(len(word) - len(other)) <= 1
+    return 0.7 if close and SequenceMatcher(None, word, other).ratio() >= 0.8 else 0.0
+
+
+def _names_missing(question: str, whole: str) -> float:
+    """The share of the question's names, model numbers too, that the passage never mentions."""
+    pattern = _LATIN_NAME if is_unsegmented(question) else _NAME
+    names = [name.lower() for name in pattern.findall(question)]
+    text = whole.lower()
+    return sum(name not in text for name in names) / len(names) if names else 0.0
+
+
+_NAME = re.compile(r"(?<!^)(?<![.?!]\s)\b[A-Z][A-Za-z0-9-]*|\b[A-Z]{2,}\b|\b\w*\d\w*\b")
+_LATIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]+")

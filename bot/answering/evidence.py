@@ -26,6 +26,9 @@ SENTENCE_PASSAGES = 6
 """Best passages whose sentences are compared with the question."""
 MAX_SENTENCES = 60
 MAX_SHOWN_CHARS = 600
+NEAR = 1.0
+"""How far below the best a sentence's score may be to be told with it."""
+MAX_TOLD = 3
 
 _MARKUP = re.compile(r"\*\*|__|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)|`")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -207,6 +210,13 @@ def _fit(
     }
 
 
+def told_verbatim(found: Found) -> tuple[Evidence, ...]:
+    """What is told where no model phrases it: the best sentence, and those that are near it."""
+    best = found.evidence[0].score
+    near = [each for each in found.evidence if best - each.score <= NEAR]
+    return tuple(near[:MAX_TOLD])
+
+
 def coverage(text: str, weights: dict[str, float]) -> float:
     """The weighted share of the question's words that the text holds, 0..1."""
     total = sum(weights.values())
@@ -265,10 +275,16 @@ _WANTED = tuple(
             r"\b(?:what|how much)\b.*\b(?:cost|costs|price|fee|charge|pay)\b|多少钱|费用|运费是|价格|单价",
             _MONEY,
         ),
+        (r"\bhow heavy\b|\b(?:weight|weigh|weighs)\b|多重|重量", frozenset(("kg", "g"))),
         (
-            r"\bhow (?:much|many|often|old|big|heavy|far|fast|large|tall)\b"
-            r"|\bwhat (?:price|size|percentage|temperature|weight|number|amount)\b"
-            r"|多少|多大|多重|多高|多远|几[个年次折小分岁号位]|百分之几",
+            r"\bhow (?:tall|deep|wide|far|thick|high)\b|\bdimensions?\b|多高|多远|多宽|多厚|尺寸",
+            frozenset(("m", "cm", "mm", "km", "l")),
+        ),
+        (r"\bhow (?:hot|cold|warm)\b|\btemperature\b|温度|多少度", frozenset(("degree",))),
+        (
+            r"\bhow (?:much|many|often|old|big|fast|large)\b"
+            r"|\bwhat (?:price|size|percentage|number|amount)\b"
+            r"|多少|多大|几[个年次折小分岁号位]|百分之几",
             frozenset(),
         ),
     )

@@ -109,3 +109,23 @@ class Phrasing:
         self.usage = generation.usage
         if self.usage.finish_reason == "deadline":
             self.ending = "deadline"
+
+
+def says_yes(
+    engine: Engine,
+    written: Prompt,
+    budget: timedelta,
+    priority: Literal["interactive", "batch"],
+) -> bool | None:
+    """What the model replies to a question for yes or no; None where it says neither or fails."""
+    if budget < SHORTEST_BUDGET:
+        return None
+    try:
+        generation = engine.generate(written, Limits(4, budget, (), priority))
+        said = "".join(generation).strip().lower()
+    except EngineError:
+        return None
+    return next((yes for word, yes in _WORDS if said.startswith(word)), None)
+
+
+_WORDS = (("yes", True), ("no", False), ("是", True), ("否", False), ("不", False))

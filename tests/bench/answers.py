@@ -15,21 +15,30 @@ import hashlib
 import json
 import pickle
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import migrate
-from bot.answering.evidence import Found, gather
-from bot.answering.outcome import AnswerRequest, Knowledge
+from bot.answering.answer import FACTS, answer
+from bot.answering.decide import decide, measure
+from bot.answering.engine import Engine
+from bot.answering.evidence import Found, gather, told_verbatim
+from bot.answering.outcome import AnswerRequest, Knowledge, Outcome
+from bot.answering.phrasing import says_yes
+from bot.answering.prompt import compose_check
 from bot.answering.query import read_questions
 from bot.database import keyring_from, make_engine, make_sessions
+from bot.evaluation import Case, PastTurn, Question, holds, judge, render
 from bot.knowledge import articles
 from bot.knowledge.found import FoundPassage
 from bot.knowledge.indexing import index_article
@@ -39,7 +48,11 @@ from bot.messages import Turn
 from bot.sealing import MasterKey
 from tests.eval import build_dstc
 from workers.embedding import load_embedder
+from workers.engine.load import load_engine
 
+Vector = NDArray[np.float64]
+MANNERS = ("small_talk", "wants_person", "injection")
+CALIBRATION = Path("bot/answering/calibration.py")
 SHOP = Path("deploy/sample_shop/articles")
 QUESTIONS = Path("tests/eval")
 COMPANIES = {"shop": "Larkspur Outdoor", "arduino": "Arduino", "dstc": "the city guide"}
@@ -87,9 +100,7 @@ class Remembering:
     def __init__(self, knowledge: Knowledge, file: Path) -> None:
         self._knowledge = knowledge
         self._file = file
-        self._known: dict[object, object] = (
-            pickle.loads(file.read_bytes()) if file.exists() else {}
-        )
+        self._known: dict[object, object] = pickle.loads(file.read_bytes()) if file.exists() else {}
 
     def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
         key = ("search", inbox_id, query, limit)
@@ -144,10 +155,15 @@ def prepare(home: Path, data: Path) -> None:
         bench = open_bench(home, servers)
         sessions, embedder = bench.sessions, load_embedder()
         with sessions.begin() as session:
-            for base, rows in (("shop", _markdown(SHOP)), ("arduino", _markdown(data / "arduino-help"))):
+            for base, rows in (
+                ("shop", _markdown(SHOP)),
+                ("arduino", _markdown(data / "arduino-help")),
+            ):
                 for row in rows:
                     articles.put_article(session, base, *row)
-            for faq in build_dstc.make_articles(build_dstc.read_data(data / "dstc11_track5").knowledge):
+            for faq in build_dstc.make_articles(
+                build_dstc.read_data(data / "dstc11_track5").knowledge
+            ):
                 articles.put_article(session, "dstc", faq.external_id, faq.title, faq.answer)
         with sessions() as session:
             waiting = articles.unindexed(session, limit=10_000)
@@ -236,14 +252,325 @@ def with_withheld(items: Sequence[Item]) -> list[Item]:
     return [*items, *hidden]
 
 
+# -- measuring one question ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A question with what was found for it; `right` if the evidence told would be right."""
+
+    item: Item
+    features: dict[str, float]
+    right: bool
+    weight: float
+
+
+def sample(bench: Bench, item: Item, weight: float) -> Sample | None:
+    """None where the search finds nothing at all: that is handed off without any model."""
+    question = read_questions(item.turns, 1)[0]
+    found = gather(question, bench.inboxes[item.base], bench.seen_by(item))
+    if not found.evidence:
+        return None
+    return Sample(item, measure(found, found.evidence[0]), is_right(item, found), weight)
+
+
+def is_right(item: Item, found: Found) -> bool:
+    """Whether the verbatim answer names an expected article and holds an expected phrase."""
+    told = [each for each in told_verbatim(found) if each.passage.external_id in item.expected]
+    if not item.expected_text:
+        return bool(told) and told[0] is found.evidence[0]
+    return any(holds(each.shown, text) for each in told for text in item.expected_text)
+
+
+def calibration_samples(bench: Bench, data: Path) -> list[Sample]:
+    """Everything that may be fitted on, with its weight.
+
+    Written questions count 1, the same with their articles withheld .6 (another article may
+    still answer), hotel and restaurant turns .3, questions of other trades .5.
+    """
+    weighted: list[tuple[Item, float]] = []
+    for base in ("shop", "arduino"):
+        written = [each for each in read_items(base, data) if each.split == "calibration"]
+        asked = [each for each in written if each.kind not in MANNERS]
+        weighted += [(each, 0.6 if each.withheld else 1.0) for each in with_withheld(asked)]
+    turns = [each for each in read_items("dstc", data) if each.split == "calibration"]
+    seeking = with_withheld([each for each in turns if each.answerable][:90])
+    weighted += [(each, 0.3) for each in seeking]
+    weighted += [(each, 0.3) for each in turns if not each.answerable][:50]
+    weighted += [(each, 0.5) for each in _other_trades(data)]
+    samples = [sample(bench, item, weight) for item, weight in weighted]
+    return [each for each in samples if each is not None]
+
+
+def _other_trades(data: Path) -> Iterator[Item]:
+    """Questions of clinc150's training part, asked where they do not belong."""
+    lines = json.loads((data / "clinc150" / "data_full.json").read_text(encoding="utf-8"))
+    for base in ("shop", "arduino"):
+        draw = random.Random(len(base))
+        for text, _ in [*draw.sample(lines["oos_train"], 15), *draw.sample(lines["train"], 15)]:
+            yield Item(
+                f"clinc-{base}-{text[:20]}", base, text, (), (), False, (), "en", "clinc",
+                "calibration",
+            )  # fmt: skip
+
+
+# -- fitting ---------------------------------------------------------------------------------
+
+FEATURES = (
+    "cosine", "passage_cosine", "search", "cross", "margin", "passage_words", "names_missing",
+    "figure",
+)  # fmt: skip
+RIDGE = 2.0
+COST_OF_WRONG = 1.5
+FOLDS = 8
+
+
+def fit_weights(samples: Sequence[Sample]) -> Vector:
+    """Weighted logistic regression with a ridge, by Newton's method: intercept, then weights."""
+    x = np.array([[1.0, *(each.features[name] for name in FEATURES)] for each in samples])
+    y = np.array([each.right for each in samples], float)
+    weight = np.array([each.weight for each in samples])
+    ridge = np.diag([1e-6, *[RIDGE] * len(FEATURES)])
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ w))
+        slope = x.T @ (weight * (y - p)) - ridge @ w
+        w += np.linalg.solve((x * (weight * p * (1 - p))[:, None]).T @ x + ridge, slope)
+    return w
+
+
+def cross_validated(samples: Sequence[Sample], seed: int = 0) -> Vector:
+    """The probability of each sample from weights that never saw its question."""
+    names = sorted({each.item.id.removesuffix("-withheld") for each in samples})
+    random.Random(seed).shuffle(names)
+    fold = {name: place % FOLDS for place, name in enumerate(names)}
+    folds = np.array([fold[each.item.id.removesuffix("-withheld")] for each in samples])
+    result = np.zeros(len(samples))
+    for number in range(FOLDS):
+        w = fit_weights([s for s, f in zip(samples, folds, strict=True) if f != number])
+        for place in map(int, np.flatnonzero(folds == number)):
+            result[place] = probability(w, samples[place].features)
+    return result
+
+
+def probability(w: Vector, features: dict[str, float]) -> float:
+    return float(
+        1
+        / (1 + np.exp(-(w[0] + sum(a * features[n] for a, n in zip(w[1:], FEATURES, strict=True)))))
+    )
+
+
+def best_cut(samples: Sequence[Sample], chances: Vector) -> float:
+    """The cut with the best balance on the written questions: a wrong answer costs 1.5 right ones."""
+    written = [
+        (each, chance) for each, chance in zip(samples, chances, strict=True) if each.weight == 1.0
+    ]
+    cuts = [cut / 100 for cut in range(20, 61)]
+
+    def balance(cut: float) -> float:
+        told = [each.right for each, chance in written if chance >= cut]
+        return sum(told) - COST_OF_WRONG * (len(told) - sum(told))
+
+    # Neighbours are averaged, so that one lucky question does not place the cut.
+    smooth = {cut: np.mean([balance(cut + step / 100) for step in range(-3, 4)]) for cut in cuts}
+    return max(cuts, key=lambda cut: float(smooth[cut]))
+
+
+def auroc(chances: Vector, right: Sequence[bool]) -> float:
+    """The chance that a right one is above a wrong one."""
+    good, bad = chances[np.array(right)], chances[~np.array(right)]
+    above = (good[:, None] > bad).sum() + 0.5 * (good[:, None] == bad).sum()
+    return float(above / max(1, len(good) * len(bad)))
+
+
+def fit(bench: Bench, data: Path) -> None:
+    """Fit, print how good it is on questions it did not see, and write calibration.py."""
+    samples = calibration_samples(bench, data)
+    chances = np.mean([cross_validated(samples, seed) for seed in range(3)], axis=0)
+    cut = best_cut(samples, chances)
+    w = fit_weights(samples)
+    for name, chosen in _subsets(samples).items():
+        right = [samples[place].right for place in chosen]
+        cosine = np.array([samples[place].features["cosine"] for place in chosen])
+        print(
+            f"{name}: n={len(chosen)} right={sum(right)} "
+            f"AUROC {auroc(chances[chosen], right):.3f} (top cosine {auroc(cosine, right):.3f})"
+        )
+    for line in reliability(chances, [each.right for each in samples]):
+        print(line)
+    lines = "".join(f'    "{n}": {a:.3f},\n' for n, a in zip(FEATURES, w[1:], strict=True))
+    replace_between(
+        CALIBRATION,
+        "fitted",
+        f"INTERCEPT = {w[0]:.3f}\nCOEFFICIENTS = {{\n{lines}}}\nANSWER_AT = {cut:.2f}\n",
+    )
+    print(f"answer at {cut:.2f}; written to {CALIBRATION}")
+
+
+def _subsets(samples: Sequence[Sample]) -> dict[str, list[int]]:
+    tests: dict[str, Callable[[Sample], bool]] = {
+        "all": lambda each: True,
+        "written questions": lambda each: each.weight == 1.0,
+        "written and withheld": lambda each: each.item.base != "dstc" and each.item.kind != "clinc",
+        "dstc": lambda each: each.item.base == "dstc",
+    }
+    return {
+        name: [place for place, each in enumerate(samples) if test(each)]
+        for name, test in tests.items()
+    }
+
+
+def reliability(chances: Vector, right: Sequence[bool]) -> Iterator[str]:
+    """Ten bins: what was said, and what came true."""
+    yield "said       n   mean said  came true"
+    for low in range(10):
+        inside = [
+            place for place, chance in enumerate(chances) if low <= min(9.99, chance * 10) < low + 1
+        ]
+        if inside:
+            said = float(np.mean([chances[place] for place in inside]))
+            true = float(np.mean([right[place] for place in inside]))
+            yield f".{low}-{'1.0' if low == 9 else f'.{low + 1}'} {len(inside):5}   {said:9.2f}  {true:9.2f}"
+
+
+def weigh(bench: Bench, data: Path, engine: Engine) -> None:
+    """Ask the model on calibration questions whether their evidence answers; write its worth.
+
+    Only questions whose decision its word could turn are asked. The ratios are smoothed by one.
+    """
+    said = {(right, yes): 0 for right in (True, False) for yes in (True, False)}
+        itertools.product((True, False), repeat=2), 0
+    )
+    for each in calibration_samples(bench, data):
+        found = gather(
+            read_questions(each.item.turns, 1)[0],
+            bench.inboxes[each.item.base],
+            bench.seen_by(each.item),
+        )
+        if each.weight < 0.6 or not 0.2 <= decide(found).probability <= 0.8:
+            continue
+        question = found.question.complete if found.question.leans else found.question.text
+        written = compose_check(COMPANIES[each.item.base], question, found.evidence[:FACTS])
+        yes = says_yes(engine, written, timedelta(minutes=2), "batch")
+        if yes is not None:
+            said[each.right, yes] += 1
+        print(each.item.id, each.right, yes, file=sys.stderr, flush=True)
+    shifts = {word: ratio(said, yes) for word, yes in (("yes", True), ("no", False))}
+    print({f"right={right} yes={yes}": count for (right, yes), count in said.items()}, shifts)
+    replace_between(CALIBRATION, "weighed", f"SHIFTS = {json.dumps(shifts)}\n")
+
+
+def ratio(said: dict[tuple[bool, bool], int], yes: bool) -> float:
+    """The log likelihood ratio of one word."""
+    right = (said[True, yes] + 1) / (said[True, True] + said[True, False] + 2)
+    wrong = (said[False, yes] + 1) / (said[False, True] + said[False, False] + 2)
+    return round(float(np.log(right / wrong)), 2)
+
+
+def replace_between(file: Path, mark: str, lines: str) -> None:
+    """Put lines between `# MARK below` and `# MARK above`."""
+    head, tail = file.read_text(encoding="utf-8").split(f"# {mark} below\n", 1)
+    kept = tail.split(f"# {mark} above", 1)[1]
+    file.write_text(f"{head}# {mark} below\n{lines}# {mark} above{kept}", encoding="utf-8")
+
+
+# -- reporting -------------------------------------------------------------------------------
+
+
+def report(
+    bench: Bench, base: str, data: Path, engine: Engine | None, limit: int | None
+) -> list[Case]:
+    """Answer the report questions of a set, and judge them as `frontdesk eval` does."""
+    items = [each for each in read_items(base, data) if each.split == "report"]
+    if limit is not None:
+        items = random.Random(1).sample(items, min(limit, len(items)))
+    cases = []
+    for item in items:
+        outcome = ask(bench, item, engine)
+        case = judge(_as_question(item), _as_reply(outcome))
+        cases.append(case)
+        print(json.dumps(_trace(item, outcome, case), ensure_ascii=False), file=sys.stderr)
+    return cases
+
+
+def ask(bench: Bench, item: Item, engine: Engine | None) -> Outcome:
+    request = AnswerRequest(
+        bench.inboxes[item.base], COMPANIES[item.base], item.turns, timedelta(seconds=120)
+    )
+    last = list(answer(request, bench.seen_by(item), engine))[-1]
+    assert isinstance(last, Outcome)
+    return last
+
+
+def _as_question(item: Item) -> Question:
+    return Question(
+        id=item.id,
+        question=item.question,
+        answerable=item.answerable,
+        history=tuple(
+            PastTurn(role="bot" if t.author == "bot" else "contact", text=t.text)
+            for t in item.history
+        ),
+        expected=item.expected,
+        expected_text=item.expected_text,
+        language=item.language,
+        kind=item.kind,
+    )
+
+
+def _as_reply(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "action": outcome.action,
+        "text": outcome.text,
+        "confidence": outcome.confidence,
+        "citations": [asdict(citation) for citation in outcome.citations],
+    }
+
+
+def _trace(item: Item, outcome: Outcome, case: Case) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "verdict": case.verdict,
+        "action": outcome.action,
+        "reason": outcome.reason,
+        "confidence": round(outcome.confidence, 3),
+        "text": outcome.text,
+        "rejected": [asdict(each) for each in outcome.rejected],
+        "first_sentence_ms": outcome.first_sentence_ms,
+        "total_ms": outcome.total_ms,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("task", choices=("prepare", "fit", "report"))
+    parser.add_argument("task", choices=("prepare", "fit", "weigh", "report"))
     parser.add_argument("home", type=Path)
+    parser.add_argument("base", nargs="?", choices=tuple(COMPANIES), default="shop")
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="phrase with this model")
+    parser.add_argument(
+        "--cache", type=Path, default=Path.home() / ".cache" / "frontdesk" / "engine"
+    )
+    parser.add_argument("--limit", type=int, help="so many questions, drawn at random")
     options = parser.parse_args()
     if options.task == "prepare":
         prepare(options.home, options.data)
+        return
+    with LocalServers(options.home / "servers", durable=False) as servers:
+        run(open_bench(options.home, servers), options)
+
+
+def run(bench: Bench, options: argparse.Namespace) -> None:
+    """Fit or report on an open bench."""
+    if options.task == "fit":
+        fit(bench, options.data)
+    else:
+        engine = (
+            load_engine("auto", options.model, cache_dir=options.cache) if options.model else None
+        )
+        for line in render(report(bench, options.base, options.data, engine, options.limit)):
+            print(line)
+    bench.knowledge.save()
 
 
 if __name__ == "__main__":
