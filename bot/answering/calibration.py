@@ -34,7 +34,7 @@ COEFFICIENTS = {
     "names_missing": -0.719,
     "figure": 0.116,
 }
-ANSWER_AT = 0.29
+ANSWER_AT = 0.48
 # fitted above
 
 # What the model's word is worth: log likelihood ratios of its yes and its no, from asking it on

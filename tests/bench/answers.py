@@ -439,8 +439,6 @@ def weigh(bench: Bench, data: Path, engine: Engine) -> None:
     Only questions whose decision its word could turn are asked. The ratios are smoothed by one.
     """
     said = {(right, yes): 0 for right in (True, False) for yes in (True, False)}
-        itertools.product((True, False), repeat=2), 0
-    )
     for each in calibration_samples(bench, data):
         found = gather(
             read_questions(each.item.turns, 1)[0],
