@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionError, ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.api.tokens import ensure_token, new_token, revoke_token
 from bot.app import build_parts, build_web, deliver_until
+from bot.machine import find_free_port
 from bot.settings import Settings, SettingsError
 from bot.tables import Inbox
 from bot.web.rules import rule_of
@@ -33,6 +38,9 @@ ALLOWED = {
 }
 MAY_SEE_MARKER = {"ada", "token"}
 STREAM_SECONDS = 1.0
+ROOT = Path(__file__).resolve().parents[2]
+# Generous: what is shown is that it ends by itself, not how fast.
+DRAIN_WITHIN_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -226,3 +234,53 @@ async def test_metrics_count_the_message_that_was_accepted(desk: Desk) -> None:
         told = await response.text()
     assert "frontdesk_" in told
     assert MARKER not in told
+
+
+async def test_a_web_process_that_is_told_to_stop_closes_streams_and_finishes_requests(
+    settings: Settings, inbox: str
+) -> None:
+    port = find_free_port("127.0.0.1")
+    process = start_web(settings, port)
+    try:
+        async with ClientSession(base_url=f"http://127.0.0.1:{port}") as session:
+            await wait_until_alive(session)
+            async with session.post(f"/chat/{inbox}/session", json={}) as response:
+                token = (await response.json())["token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            async with session.get("/chat/events", headers=headers) as stream:
+                assert b"retry" in await stream.content.readline()
+                process.terminate()
+                async with asyncio.timeout(DRAIN_WITHIN_SECONDS):
+                    while await stream.content.readline():
+                        pass
+        assert await asyncio.to_thread(process.wait, DRAIN_WITHIN_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def start_web(settings: Settings, port: int) -> subprocess.Popen[bytes]:
+    """`python -m bot web` as an operator starts it."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    assert settings.master_key is not None
+    environ = {
+        **os.environ,
+        "FRONTDESK_HOME": str(settings.home),
+        "FRONTDESK_PORT": str(port),
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "FRONTDESK_MASTER_KEY": settings.master_key,
+    }
+    return subprocess.Popen([sys.executable, "-m", "bot", "web"], cwd=ROOT, env=environ)
+
+
+async def wait_until_alive(session: ClientSession) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with session.get("/healthz") as response:
+                    assert response.status == 200
+                    return
+            except ClientConnectionError:
+                await asyncio.sleep(0.1)

@@ -29,7 +29,9 @@ async def test_every_route_of_the_api_is_described_and_nothing_else(client: Clie
     routed = {
         (route.method, route.resource.canonical)
         for route in app_of(client).router.routes()
-        if route.resource is not None and route.resource.canonical.startswith("/api/")
+        if route.resource is not None
+        and route.resource.canonical.startswith("/api/")
+        and route.method != "HEAD"  # aiohttp adds it to every GET
     }
     assert described == routed
 
