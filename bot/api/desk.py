@@ -10,7 +10,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.agents import AgentError, find_or_add_agent
 from bot.api import models
 from bot.api.endpoints import (
@@ -22,10 +22,11 @@ from bot.api.endpoints import (
     read_limit,
     read_number_cursor,
 )
-from bot.conversations import ConversationError, ConversationView, MessageView
+from bot.conversations import ConversationError
 from bot.events import Advance, Publisher
 from bot.messages import ChannelName, ConversationStatus
 from bot.queue import Queue
+from bot.transcripts import ConversationView, MessageView
 from bot.web.bodies import M, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access
@@ -91,7 +92,7 @@ class Desk:
         limit, before = read_limit(request), read_number_cursor(request)
         async with self._sessions() as session:
             found = await session.run_sync(
-                lambda sync: conversations.list_conversations(
+                lambda sync: transcripts.list_conversations(
                     sync,
                     status=_statuses(request),
                     before_number=before,
@@ -215,20 +216,20 @@ class Desk:
 
 
 def _find(session: Session, number: int) -> UUID:
-    found = conversations.find_by_number(session, number)
+    found = transcripts.find_by_number(session, number)
     if found is None:
         raise Refusal(404, "not_found", f"There is no conversation {number}.")
     return found
 
 
 def _read(session: Session, number: int) -> ConversationView:
-    found = conversations.view(session, _find(session, number))
+    found = transcripts.view(session, _find(session, number))
     assert found is not None, "the conversation was found in this very transaction"
     return found
 
 
 def _messages(session: Session, number: int) -> Sequence[MessageView]:
-    return conversations.messages_of(session, _find(session, number), staff=True)
+    return transcripts.messages_of(session, _find(session, number), staff=True)
 
 
 def _number(request: web.Request) -> int:

@@ -11,8 +11,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.conversations import EventView, MessageView, events_after, messages_of
 from bot.tables import Conversation, now
+from bot.transcripts import EventView, MessageView, events_after, messages_of
 from channels.chat.visitor import Visitor
 
 HISTORY_CONVERSATIONS = 5

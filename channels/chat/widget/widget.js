@@ -671,7 +671,7 @@
     .own.failed .bubble { opacity: 1; background: var(--bubble); color: var(--ink); box-shadow: 0 0 0 1.5px var(--warn); }
 
     .sources { display: flex; flex-direction: column; gap: 5px; margin-top: 7px; width: 100%; }
-    details { border-radius: 13px; background: transparent; box-shadow: 0 0 0 1px var(--line); overflow: hidden; font-size: 13.5px; transition: background .15s; }
+    details { scroll-margin-block: 10px; border-radius: 13px; background: transparent; box-shadow: 0 0 0 1px var(--line); overflow: hidden; font-size: 13.5px; transition: background .15s; }
     details[open] { background: var(--paper); }
     summary { display: flex; align-items: center; gap: 8px; padding: 7px 12px 7px 9px; cursor: pointer; list-style: none; font-weight: 550; }
     summary::-webkit-details-marker { display: none; }
@@ -679,7 +679,7 @@
     summary .number { flex: none; min-width: 20px; height: 20px; border-radius: 7px; display: grid; place-items: center; font-size: 11.5px; font-weight: 700; background: var(--tint); color: var(--ink); }
     summary .name { flex: 1; min-width: 0; line-height: 1.35; overflow-wrap: anywhere; }
     summary svg { flex: none; color: var(--quiet); transition: transform .18s; } details[open] summary svg { transform: rotate(180deg); }
-    .quote { margin: 0; padding: 2px 14px 10px 14px; } .quote q { display: block; quotes: none; padding-left: 11px; border-left: 2.5px solid color-mix(in srgb, var(--accent) 55%, var(--line)); color: var(--quiet); line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; }
+    .quote { margin: 0; padding: 9px 14px 11px; } .quote q { display: block; quotes: none; padding-left: 11px; border-left: 2.5px solid color-mix(in srgb, var(--accent) 55%, var(--line)); color: var(--quiet); line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; }
     .quote a { display: inline-flex; gap: 6px; align-items: center; margin-top: 9px; font-weight: 600; color: var(--ink); text-decoration: none; } .quote a:hover { text-decoration: underline; text-underline-offset: 3px; }
 
     .aside { align-self: center; width: fit-content; max-width: 92%; margin: 14px auto 6px; padding: 6px 14px; border-radius: 12px; font-size: 13px; color: var(--quiet); background: var(--tint); text-align: center; text-wrap: balance; }
@@ -706,7 +706,7 @@
     @media (max-width: 480px), (max-height: 480px) {
       .panel { inset: 0; width: auto; height: 100dvh; border-radius: 0; box-shadow: none; }
       header { padding-top: calc(12px + env(safe-area-inset-top)); padding-bottom: 12px; }
-      textarea { font-size: 16px; } .checked { font-size: 12px; }
+      textarea { font-size: 16px; } .checked { display: none; }
     }
     @media (prefers-reduced-motion: reduce) { *, *::before, *::after { animation: none !important; transition: none !important; } }
     @media print { :host { display: none; } }
@@ -995,7 +995,9 @@
       const body = el("div", { class: "quote" }, el("q", {}, citation.quote || ""));
       const href = citation.url && safeUrl(citation.url);
       if (href) body.append(el("a", { href, target: "_blank", rel: "noopener noreferrer" }, t.openArticle, icon(ICONS.out, 15)));
-      list.append(el("details", { "data-at": at, open: opened.has(at) }, head, body));
+      const details = el("details", { "data-at": at, open: opened.has(at) }, head, body);
+      details.addEventListener("toggle", () => details.open && details.scrollIntoView({ block: "nearest" }));
+      list.append(details);
     });
     return list;
   }
