@@ -15,14 +15,14 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.agents import find_agent, find_or_add_agent
-from bot.conversations import ConversationView, MessageView
 from bot.events import Advance, Publisher
 from bot.messages import ConversationStatus
 from bot.queue import Queue
 from bot.tables import Conversation, now
 from bot.terminal_text import fit, visible, visible_line
+from bot.transcripts import ConversationView, MessageView
 
 BOT_SILENT_AFTER = timedelta(minutes=2)
 BOT_SILENT = "bot silent"
@@ -60,7 +60,7 @@ class StaffTerminal:
         """Conversations of these statuses (None: all); those that wait stand first."""
         with self.sessions.begin() as session:
             agent_id = find_or_add_agent(session, self.agent) if mine else None
-            views = conversations.list_conversations(
+            views = transcripts.list_conversations(
                 session, status=status, assignee_id=agent_id, limit=LIST_LIMIT
             )
             self._show_list(views, "There are no such conversations.")
@@ -69,11 +69,11 @@ class StaffTerminal:
         """One conversation with all its messages and notes."""
         with self.sessions() as session:
             conversation_id = _id_of(session, number)
-            view = conversations.view(session, conversation_id)
+            view = transcripts.view(session, conversation_id)
             assert view is not None, "it was found by its number in this transaction"
             for line in header(view):
                 self._say(line)
-            for message in conversations.messages_of(session, conversation_id, staff=True):
+            for message in transcripts.messages_of(session, conversation_id, staff=True):
                 for line in message_lines(message, view.contact_name):
                     self._say(line)
 
@@ -136,7 +136,7 @@ class StaffTerminal:
             agent_id = find_or_add_agent(session, self.agent)
             conversation_id = _id_of(session, number)
             advance = change(session, conversation_id, agent_id)
-            view = conversations.view(session, conversation_id)
+            view = transcripts.view(session, conversation_id)
         self.publisher.advanced(advance)
         if advance.answer_due and view is not None:
             self.queue.enqueue_answer(conversation_id, view.channel)
@@ -166,7 +166,7 @@ def waiting(session: Session) -> list[ConversationView]:
         *session.scalars(people.order_by(Conversation.waiting_since).limit(LIST_LIMIT)),
         *session.scalars(silent.order_by(Conversation.unanswered_since).limit(LIST_LIMIT)),
     ]
-    return conversations.list_conversations(session, ids=ids, limit=2 * LIST_LIMIT) if ids else []
+    return transcripts.list_conversations(session, ids=ids, limit=2 * LIST_LIMIT) if ids else []
 
 
 def changed_since(session: Session, since: datetime) -> list[ConversationView]:
@@ -179,7 +179,7 @@ def changed_since(session: Session, since: datetime) -> list[ConversationView]:
             .limit(LIST_LIMIT)
         )
     )
-    views = conversations.list_conversations(session, ids=ids, limit=LIST_LIMIT) if ids else []
+    views = transcripts.list_conversations(session, ids=ids, limit=LIST_LIMIT) if ids else []
     return sorted(views, key=lambda view: view.updated_at)
 
 
@@ -278,7 +278,7 @@ def _clock(moment: datetime) -> str:
 
 
 def _id_of(session: Session, number: int) -> UUID:
-    found = conversations.find_by_number(session, number)
+    found = transcripts.find_by_number(session, number)
     if found is None:
         raise TerminalError(f"There is no conversation {number}.")
     return found

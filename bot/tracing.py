@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot import conversations
-from bot.conversations import ConversationView
+from bot import transcripts
 from bot.sealing import SealingError
 from bot.tables import AnswerRun, Delivery, Event, Message
 from bot.terminal_text import fit, visible_line
+from bot.transcripts import ConversationView
 
 GONE = "(its key is gone)"
 
@@ -89,7 +89,7 @@ class ConversationTrace:
 
 def trace(session: Session, conversation_id: UUID) -> ConversationTrace:
     """Trace a conversation. Raises TraceError where there is none."""
-    view = conversations.view(session, conversation_id)
+    view = transcripts.view(session, conversation_id)
     if view is None:
         raise TraceError(f"There is no conversation {conversation_id}.")
     messages = session.scalars(

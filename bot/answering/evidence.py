@@ -272,7 +272,8 @@ _WANTED = tuple(
             _TIME,
         ),
         (
-            r"\b(?:what|how much)\b.*\b(?:cost|costs|price|fee|charge|pay)\b|多少钱|费用|运费是|价格|单价",
+            r"\b(?:what|how much)\b.*\b(?:cost|costs|price|fee|charge|pay)\b|多少钱|费用|运费是"
+            r"|价格|单价",
             _MONEY,
         ),
         (r"\bhow heavy\b|\b(?:weight|weigh|weighs)\b|多重|重量", frozenset(("kg", "g"))),
@@ -291,8 +292,10 @@ _WANTED = tuple(
 )
 _TAGS = re.compile(r"^(?:tags?|keywords?|labels?|标签|关键词)\s*[:：]", re.IGNORECASE)
 _POINTER = re.compile(
-    r"^(?:to )?(?:learn (?:more|how|about)|see (?:also|the|our)?|read (?:more|about)|find out|in this article"
-    r"|this article|further reading|follow (?:the|these) (?:steps|instructions)|tags?:|if you have (?:any )?questions)\b"
+    r"^(?:to )?(?:learn (?:more|how|about)|see (?:also|the|our)?|read (?:more|about)|find out"
+    r"|in this article"
+    r"|this article|further reading|follow (?:the|these) (?:steps|instructions)|tags?:"
+    r"|if you have (?:any )?questions)\b"
     r"|^(?:了解更多|参见|另请参阅|本文)|\bsee (?:the )?(?:article|page|section)\b",
     re.IGNORECASE,
 )

@@ -25,20 +25,24 @@ MAX_STRANGE_WORDS = 0.2
 """Largest share of content words that neither evidence nor question holds."""
 
 _LINK = re.compile(
-    r"https?://[^\s)>\]]+|www\.[^\s)>\]]+|\b[\w.+-]+@[\w-]+\.[\w.-]+|\b[\w-]+\.(?:com|org|net|io|cc|shop|cn|de|eu)\b\S*",
+    r"https?://[^\s)>\]]+|www\.[^\s)>\]]+|\b[\w.+-]+@[\w-]+\.[\w.-]+|\b[\w-]+\.(?:com|org|net|io"
+    r"|cc|shop|cn|de|eu)\b\S*",
     re.IGNORECASE,
 )
 _PHONE = re.compile(r"\+?\d[\d ()/.-]{6,}\d")
 _CLAUSE = re.compile(
-    r"[;；。.!！?？]\s+|[;；。！？\n]|,\s+|，|、(?=不)|\s+(?:but|and|while|whereas|however)\s+|\s+(?=(?:except|unless|without)\b)|但是?|而且?|不过",
+    r"[;；。.!！?？]\s+|[;；。！？\n]|,\s+|，|、(?=不)|\s+(?:but|and|while|whereas|however)\s+"
+    r"|\s+(?=(?:except|unless|without)\b)|但是?|而且?|不过",
     re.IGNORECASE,
 )
 _CONTROL = re.compile(
     r"<\||\|>|```|</?[a-z_]+>|\{\{|\}\}|^\s*(?:assistant|system|user)\s*:", re.IGNORECASE
 )
 _TALK_OF_PROMPT = re.compile(
-    r"\b(?:system prompt|my instructions|the (?:given |provided )?facts?|provided (?:facts|information|text|context)"
-    r"|fact \d|language model|as an ai|i was (?:told|instructed))\b|系统提示|提示词|根据提供的|所提供的|上述事实|事实\s*\d|语言模型|我的指令",
+    r"\b(?:system prompt|my instructions|the (?:given |provided )?facts?|provided (?:facts"
+    r"|information|text|context)"
+    r"|fact \d|language model|as an ai|i was (?:told|instructed))\b|系统提示|提示词|根据提供的"
+    r"|所提供的|上述事实|事实\s*\d|语言模型|我的指令",
     re.IGNORECASE,
 )
 _OWN_DEED = re.compile(

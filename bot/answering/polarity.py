@@ -10,18 +10,22 @@ import re
 
 # Phrases that hold a mark's word but do not mean it.
 _NOT_A_DENIAL = re.compile(
-    r"\bnot only\b|\bno problem\b|\bno later than\b|\bno more than\b|\bno less than\b|\bno\.(?= ?\d)"
+    r"\bnot only\b|\bno problem\b|\bno later than\b|\bno more than\b|\bno less than\b"
+    r"|\bno\.(?= ?\d)"
     r"|\bnot later than\b|\bnot more than\b|\bwhether or not\b|\bif not\b|\bdon't hesitate\b"
     r"|\bdo not hesitate\b|\bdon't worry\b"
-    r"|是不是|能不能|可不可以|要不要|会不会|有没有|行不行|不但|不仅|不同|不论|不管|不错|不好意思|不少于|不低于"
-    r"|不晚于|不迟于|不超过|不满|不足|不到|不久|不断|无论|没关系|未来|非常|对不起|特别|别的|别人|级别|区别|类别|性别|差别"
+    r"|是不是|能不能|可不可以|要不要|会不会|有没有|行不行|不但|不仅|不同|不论|不管|不错|不好意思"
+    r"|不少于|不低于"
+    r"|不晚于|不迟于|不超过|不满|不足|不到|不久|不断|无论|没关系|未来|非常|对不起|特别|别的|别人"
+    r"|级别|区别|类别|性别|差别"
     r"|除非|要不然|不过",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
     r"\b(?:not|no|never|none|neither|nor|nothing|nobody|nowhere|without|cannot|excluding|excluded"
     r"|excludes?|except|unable|impossible|unavailable|unused|unopened|forbidden|prohibited|refus\w+"
-    r"|declin\w+|closed|invalid|void|ineligible|lacks?|non|instead of|rather than|stop|avoid)\b|n't\b|n’t\b"
+    r"|declin\w+|closed|invalid|void|ineligible|lacks?|non|instead of|rather than|stop|avoid)\b"
+    r"|n't\b|n’t\b"
     r"|\b(?:nicht|kein\w*|nie|ohne|ne|pas|jamais|sans|sin|nunca|nao)\b"
     r"|不|没|無|无|未|非|勿|別|别|禁止|拒绝|除外|以外|之外|关门|休息|关闭|停业|避免",
     re.IGNORECASE,
@@ -42,7 +46,8 @@ _MARKS = {
     "more": r"\b(?:more than|over|above|exceed\w*|at least|minimum|longer than|heavier than|greater"
     r"|larger|higher|from|or more)\b|超过|以上|至少|最少|最低|起|满|高于|大于|不低于|不少于|更",
     "less": r"\b(?:less than|under|below|at most|maximum|up to|within|no more than|not more than"
-    r"|shorter than|smaller|fewer|lower|max|limit\w*)\b|以下|以内|之内|最多|最长|最高|不满|不足|低于|少于|小于|不超过|不到|限",
+    r"|shorter than|smaller|fewer|lower|max|limit\w*)\b|以下|以内|之内|最多|最长|最高|不满|不足"
+    r"|低于|少于|小于|不超过|不到|限",
     "before": r"\b(?:before|until|by|prior|no later than|earlier)\b|之前|以前|前|截止|最晚|不晚于|不迟于",
     "after": r"\b(?:after|since|later|once|as soon as|from|start\w*|begin\w*)\b|之后|以后|后|起|开始",
 }
@@ -53,7 +58,8 @@ NOT_ADDED = ("must", "universal", "promise", "free", "at once", "full", "only", 
 NOT_DROPPED = ("condition",)
 
 _YES = re.compile(
-    r"^\s*(?:(?:yes|yeah|yep|sure|of course|certainly|absolutely|correct|right|oui|ja|sí|si)\b(?! not)"
+    r"^\s*(?:(?:yes|yeah|yep|sure|of course|certainly|absolutely|correct|right|oui|ja|sí"
+    r"|si)\b(?! not)"
     r"|(?:是的|可以的?|能的?|有的?|对的?|当然(?:可以)?|没错|会的?|行|好的)(?=[，,。！!；;]))",
     re.IGNORECASE,
 )

@@ -22,15 +22,20 @@ NAMING_TURNS = 6
 
 _PIECE = re.compile(r"[^?？\n]*[?？]+|[^?？\n]+")
 _ASKS = re.compile(
-    r"[?？]|^\W*(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|was|will|would|may"
+    r"[?？]|^\W*(?:who|what|when|where|which|why|how|can|could|do|does|did|is|are|was|will|would"
+    r"|may"
     r"|should|has|have|was|wer|wann|wo|wie|quand|comment|combien|qué|cómo|cuándo|cuánto)\b"
-    r"|[吗呢么]\W*$|什么|怎么|如何|多少|多久|几|哪|是否|能不能|可不可以|有没有|是不是|会不会|要不要|为什么",
+    r"|[吗呢么]\W*$|什么|怎么|如何|多少|多久|几|哪|是否|能不能|可不可以|有没有|是不是|会不会"
+    r"|要不要|为什么",
     re.IGNORECASE,
 )
 _LEANS = re.compile(
-    r"^\W*(?:and|or|but|also|what about|how about|what if|then|so|same|in that case|else|und|et|y)\b"
-    r"|\b(?:it|its|they|them|their|theirs|there|that|this|those|these|one|ones|he|she|his|her|same|either|both|instead|too|also|else)\b"
-    r"|^\W*(?:那|那么|还有|另外|或者|如果|要是|换成|以及)|[它他她]|这个|那个|这些|那些|这样|那样|那里|那边|这种|那种|同样|一样|也|呢\W*$",
+    r"^\W*(?:and|or|but|also|what about|how about|what if|then|so|same|in that case|else|und|et"
+    r"|y)\b"
+    r"|\b(?:it|its|they|them|their|theirs|there|that|this|those|these|one|ones|he|she|his|her"
+    r"|same|either|both|instead|too|also|else)\b"
+    r"|^\W*(?:那|那么|还有|另外|或者|如果|要是|换成|以及)|[它他她]|这个|那个|这些|那些|这样|那样"
+    r"|那里|那边|这种|那种|同样|一样|也|呢\W*$",
     re.IGNORECASE,
 )
 _FEW_WORDS = 2

@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot import keys
 from bot.commands.failures import UsageError
 from bot.commands.sessions import open_sessions
-from bot.conversations import find_by_number
 from bot.instance import find_settings
 from bot.keys import KeysError
 from bot.sealing import SYSTEM_SCOPE, MasterKey
 from bot.settings import Settings
 from bot.tables import Conversation
+from bot.transcripts import find_by_number
 
 NEEDED = ("database_url", "master_key")
 

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from bot.commands.sessions import open_sessions
-from bot.conversations import find_by_number
 from bot.instance import find_settings
 from bot.tracing import (
     ConversationTrace,
@@ -23,6 +22,7 @@ from bot.tracing import (
     trace,
     trace_run,
 )
+from bot.transcripts import find_by_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

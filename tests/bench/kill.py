@@ -23,7 +23,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -74,11 +74,6 @@ class Plan:
             return Script(folder)
         return Script(folder, lease=timedelta(seconds=2), sweep_s=1.0, sentence_s=0.03)
 
-    @property
-    def writing_s(self) -> float:
-        """How long the visitors take to write everything."""
-        return max(self.kills * self.every_s, 2.0)
-
 
 @dataclass(slots=True)
 class Kill:
@@ -100,7 +95,14 @@ class Killer:
     done: list[Kill] = field(default_factory=list)
     flushes: int = 0
     missed_points: Counter[str] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
     _last: dict[str, float] = field(default_factory=dict)
+
+    def progress(self) -> float:
+        """0 at the start, 1 when all kills are made; without any, it is time that passes."""
+        if self.plan.kills:
+            return len(self.done) / self.plan.kills
+        return (time.monotonic() - self.started) / self.plan.every_s
 
     async def run(self) -> None:
         left = planned_components(self.plan.kills, self.chance)
@@ -157,7 +159,10 @@ class Killer:
 class Traffic:
     """Visitors who write now and then; some write three lines at once, some send copies."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, chance: random.Random) -> None:
+    def __init__(
+        self, plan: Plan, ledger: Ledger, chance: random.Random, progress: Callable[[], float]
+    ) -> None:
+        self._progress = progress
         self._plan = plan
         self._ledger = ledger
         self._chance = chance
@@ -178,14 +183,14 @@ class Traffic:
         )
 
     async def _write(self, visitor: Visitor, count: int) -> None:
-        seconds = self._plan.writing_s
-        while count > 0:
-            started = time.monotonic()
-            await asyncio.sleep(self._chance.expovariate(count / seconds))
-            burst = min(count, 3 if self._chance.random() < 0.15 else 1)
+        """Each burst at its own moment, spread over the whole time of the kills."""
+        moments = sorted(self._chance.random() for _ in range(count))
+        while moments:
+            while self._progress() < moments[0]:
+                await asyncio.sleep(self._chance.uniform(0.0, 0.4))
+            burst = min(len(moments), 3 if self._chance.random() < 0.15 else 1)
             await self._write_burst(visitor, burst)
-            count -= burst
-            seconds = max(seconds - (time.monotonic() - started), 1.0)
+            del moments[:burst]
 
     async def _write_burst(self, visitor: Visitor, burst: int) -> None:
         kind = self._chance.random()
@@ -211,7 +216,8 @@ async def attack(plan: Plan, desk: Desk, ledger: Ledger) -> Killer:
     """Write and kill until both are done and what was accepted had time to be answered."""
     chance = random.Random(plan.seed)
     desk.script.plant(plan.sabotage)
-    killer, traffic = Killer(desk, plan, chance), Traffic(plan, ledger, chance)
+    killer = Killer(desk, plan, chance)
+    traffic = Traffic(plan, ledger, chance, killer.progress)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         killing = asyncio.create_task(killer.run())
         reporting = asyncio.create_task(report_progress(killer, ledger))

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import restore as restoring
 from bot.backup import DATA, DESK_DUMP, KEYS, MANIFEST, BackupError, Manifest, connect, save
-from bot.conversations import messages_of, record_incoming
+from bot.conversations import record_incoming
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.local import LocalServers
 from bot.postgres_tools import ToolError
@@ -31,6 +31,7 @@ from bot.restore import restore
 from bot.sealing import SealingError
 from bot.settings import Settings
 from bot.tables import Base, Conversation, DataKey
+from bot.transcripts import messages_of
 from tests.people import incoming, make_inbox, write
 from tests.shell import Shell, shell_on
 

@@ -19,14 +19,12 @@ from bot.conversations import (
     RunStopped,
     claim_run,
     commit_sentence,
-    events_after,
     finish_handoff,
     finish_reply,
-    messages_of,
     record_incoming,
-    view,
 )
 from bot.tables import Conversation, Delivery, Message, now
+from bot.transcripts import events_after, messages_of, view
 from tests.people import incoming, make_agent, make_inbox, write
 
 LEASE = timedelta(seconds=20)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.commands.inbox import open_terminal
 from bot.conversations import claim_run, commit_sentence, finish_handoff, hand_off
 from bot.events import PREFIX
@@ -62,7 +62,7 @@ def ada_asks_for_a_person(sessions: sessionmaker[Session], name: str = "Ada") ->
 
 
 def id_of(session: Session, number: int) -> UUID:
-    found = conversations.find_by_number(session, number)
+    found = transcripts.find_by_number(session, number)
     assert found is not None
     return found
 
@@ -131,13 +131,13 @@ def test_a_reply_reaches_the_customer_and_takes_the_conversation(
     assert shell.run("inbox", "reply", str(number), "I am on it.").out == f"{number}: sent\n"
     with sessions() as session:
         conversation_id = id_of(session, number)
-        seen = conversations.messages_of(session, conversation_id)
+        seen = transcripts.messages_of(session, conversation_id)
         assert [(m.author, m.author_name, m.text) for m in seen][-1] == (
             "agent",
             "Bea",
             "I am on it.",
         )
-        owner = conversations.view(session, conversation_id)
+        owner = transcripts.view(session, conversation_id)
     assert owner is not None
     assert (owner.status, owner.assignee) == ("open", "Bea")
     assert shell.run("inbox").out == "Nothing waits.\n"
@@ -149,7 +149,7 @@ def test_a_note_stays_from_the_customer_and_leaves_the_bot_at_work(
     number = ada_writes(sessions)
     shell.run("inbox", "note", str(number), "Known customer.")
     with sessions() as session:
-        seen = conversations.messages_of(session, id_of(session, number))
+        seen = transcripts.messages_of(session, id_of(session, number))
     assert [m.text for m in seen] == ["Where is my parcel?"]
     assert status_of(sessions, number) == "pending"
 

@@ -12,12 +12,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import keys
-from bot.conversations import messages_of
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.keys import KeysError
 from bot.sealing import MasterKey, SealingError, keyring_of
 from bot.settings import Settings
 from bot.tables import Contact, DataKey, new_id
+from bot.transcripts import messages_of
 from tests.people import make_inbox, write
 from tests.shell import Shell, shell_on
 

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.api.ask import write_question
 from bot.api.models import AskRequest
 from bot.backup import save
@@ -233,10 +233,10 @@ def test_every_word_reads_back_with_the_keys(desk: Path, sessions: Sessions) -> 
     with sessions() as session:
         read = [
             message.text
-            for view in conversations.list_conversations(session)
-            for message in conversations.messages_of(session, view.id, staff=True)
+            for view in transcripts.list_conversations(session)
+            for message in transcripts.messages_of(session, view.id, staff=True)
         ]
-        names = [view.contact_name for view in conversations.list_conversations(session)]
+        names = [view.contact_name for view in transcripts.list_conversations(session)]
     told = " ".join([*read, *names])
     for customer in CUSTOMERS:
         for kind in ("text", "reply", "note", "name"):

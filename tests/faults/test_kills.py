@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.tables import Conversation
 from tests.bench import kill
@@ -133,8 +133,8 @@ async def test_each_component_is_killed_and_every_message_is_answered_once(room:
 
 
 async def test_processes_die_between_any_two_steps(room: Room) -> None:
-    visitor = await room.visitor()
     for web, worker in zip_longest(WEB_POINTS, WORKER_POINTS):
+        visitor = await room.visitor()
         points = [point for point in (web, worker) if point]
         for point in points:
             room.desk.points.arm(point)
@@ -227,7 +227,7 @@ async def test_after_a_take_over_the_bot_says_nothing_more(
     await asyncio.sleep(1.0)
     await visitor.say()
     with sessions() as session:
-        later = conversations.events_after(session, conversation, seq)
+        later = transcripts.events_after(session, conversation, seq)
     assert [(event.kind, event.data.get("author")) for event in later] == [("message", "contact")]
     for sent in room.ledger.accepted:  # they are a person's now
         sent.answered_at = sent.answered_at or time.monotonic()

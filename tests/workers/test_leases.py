@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.conversations import Claim, RunStopped
 from bot.tables import Conversation, now
 from tests.people import make_inbox, write
@@ -164,7 +164,7 @@ def test_a_drain_gives_a_hung_answer_to_another_worker_and_leaves(
         woken.set()
         run.join()
     with sessions() as session:
-        events = conversations.events_after(session, conversation, 0)
+        events = transcripts.events_after(session, conversation, 0)
     told = [event.data["text"] for event in events if event.kind == "sentence"]
     assert told == ["One.", "Two."]
 

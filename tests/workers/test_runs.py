@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot import conversations
+from bot import conversations, transcripts
 from bot.conversations import MAX_DEATHS, Claim, take_over
 from bot.messages import ChannelName
 from bot.queue import BATCH, INTERACTIVE
@@ -62,13 +62,13 @@ class Desk:
 
     def said(self, conversation_id: UUID) -> list[tuple[str, str, bool]]:
         with self.sessions() as session:
-            found = conversations.messages_of(session, conversation_id)
+            found = transcripts.messages_of(session, conversation_id)
             return [(m.author, m.text, m.partial) for m in found]
 
     def shown(self, conversation_id: UUID) -> list[str]:
         """The sentences that the visitor's stream tells, in order."""
         with self.sessions() as session:
-            events = conversations.events_after(session, conversation_id, 0)
+            events = transcripts.events_after(session, conversation_id, 0)
             return [event.data["text"] for event in events if event.kind == "sentence"]
 
     def last_seq(self, conversation_id: UUID) -> int:
@@ -274,7 +274,7 @@ def test_a_handoff_tells_the_customer_and_gives_the_conversation_to_people(
     with running(desk.sessions, redis_url, Says("A person comes.", action="handoff")) as made:
         answer_conversation(made, conversation)
     with desk.sessions() as session:
-        seen = conversations.view(session, conversation)
+        seen = transcripts.view(session, conversation)
     assert seen is not None
     assert (seen.status, seen.summary) == ("open", "Ada asks.")
     assert desk.said(conversation)[-1] == ("bot", "A person comes.", False)

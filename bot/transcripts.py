@@ -1,0 +1,203 @@
+"""What people and browsers read of a conversation: events, messages, lists. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.messages import Author, ChannelName, ConversationStatus
+from bot.tables import Agent, Contact, Conversation, Event, Inbox, Message
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """A committed event as a browser is told it: `data` is JSON-ready."""
+
+    seq: int
+    kind: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message as people read it."""
+
+    id: UUID
+    seq: int
+    author: Author
+    author_name: str | None
+    text: str
+    private: bool
+    partial: bool
+    state: str
+    client_id: str | None
+    citations: tuple[dict[str, Any], ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """A conversation as a list of the staff shows it."""
+
+    id: UUID
+    number: int
+    inbox: str
+    channel: ChannelName
+    contact_id: UUID
+    contact_name: str
+    status: ConversationStatus
+    assignee: str | None
+    language: str
+    summary: str
+    handoff_reason: str | None
+    waiting_since: datetime | None
+    unanswered_since: datetime | None
+    last_seq: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def events_after(
+    session: Session, conversation_id: UUID, seq: int, *, staff: bool = False, limit: int = 500
+) -> list[EventView]:
+    """Committed events with a greater `seq`, oldest first; a visitor never sees private ones."""
+    query = (
+        select(Event, Message)
+        .outerjoin(Message, Message.id == Event.message_id)
+        .where(Event.conversation_id == conversation_id, Event.seq > seq)
+        .order_by(Event.seq)
+        .limit(limit)
+    )
+    if not staff:
+        query = query.where(Event.private.is_(False))
+    names = _agent_names(session)
+    return [_view_event(event, message, names) for event, message in session.execute(query)]
+
+
+def messages_of(
+    session: Session, conversation_id: UUID, *, staff: bool = False
+) -> list[MessageView]:
+    """All messages, oldest first; a visitor never sees private ones."""
+    query = select(Message).where(Message.conversation_id == conversation_id).order_by(Message.seq)
+    if not staff:
+        query = query.where(Message.private.is_(False))
+    names = _agent_names(session)
+    return [_view_message(message, names) for message in session.scalars(query)]
+
+
+def view(session: Session, conversation_id: UUID) -> ConversationView | None:
+    """One conversation, or None."""
+    found = list_conversations(session, ids=[conversation_id])
+    return found[0] if found else None
+
+
+def find_by_number(session: Session, number: int) -> UUID | None:
+    """The id of the conversation that people call by this number."""
+    return session.scalar(select(Conversation.id).where(Conversation.number == number))
+
+
+def list_conversations(
+    session: Session,
+    *,
+    status: Sequence[ConversationStatus] | None = None,
+    assignee_id: UUID | None = None,
+    ids: Sequence[UUID] | None = None,
+    before_number: int | None = None,
+    newest_first: bool = False,
+    limit: int = 50,
+) -> list[ConversationView]:
+    """Conversations, those that wait longest first, then the latest.
+
+    `newest_first` orders by number alone, as pages by `before_number` need it.
+    """
+    query = (
+        select(Conversation, Inbox, Contact)
+        .join(Inbox, Inbox.id == Conversation.inbox_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .order_by(
+            *([] if newest_first else [Conversation.waiting_since.asc().nulls_last()]),
+            Conversation.number.desc(),
+        )
+        .limit(limit)
+    )
+    if status is not None:
+        query = query.where(Conversation.status.in_(status))
+    if assignee_id is not None:
+        query = query.where(Conversation.assignee_id == assignee_id)
+    if ids is not None:
+        query = query.where(Conversation.id.in_(ids))
+    if before_number is not None:
+        query = query.where(Conversation.number < before_number)
+    names = _agent_names(session)
+    return [
+        _view_conversation(conversation, inbox, contact, names)
+        for conversation, inbox, contact in session.execute(query)
+    ]
+
+
+def _agent_names(session: Session) -> dict[UUID, str]:
+    return {row.id: row.name for row in session.execute(select(Agent.id, Agent.name))}
+
+
+def _view_event(event: Event, message: Message | None, names: dict[UUID, str]) -> EventView:
+    data: dict[str, Any] = {"at": event.created_at.isoformat(), **event.data}
+    if message is not None:
+        data["message_id"] = str(message.id)
+    if event.kind == "sentence":
+        data["text"] = event.text
+    if message is not None and event.kind in ("message", "done", "reply"):
+        data["author"] = message.author
+        data["author_name"] = names.get(message.agent_id) if message.agent_id else None
+        data["private"] = message.private
+    if message is not None and event.kind == "message":
+        data["text"] = message.text
+        data["client_id"] = message.client_id
+    if message is not None and event.kind == "done":
+        data["partial"] = message.partial
+        data["citations"] = message.citations
+    return EventView(event.seq, event.kind, data)
+
+
+def _view_message(message: Message, names: dict[UUID, str]) -> MessageView:
+    return MessageView(
+        id=message.id,
+        seq=message.seq,
+        author=message.author,
+        author_name=names.get(message.agent_id) if message.agent_id else None,
+        text=message.text,
+        private=message.private,
+        partial=message.partial,
+        state=message.state,
+        client_id=message.client_id,
+        citations=tuple(message.citations),
+        created_at=message.created_at,
+    )
+
+
+def _view_conversation(
+    conversation: Conversation, inbox: Inbox, contact: Contact, names: dict[UUID, str]
+) -> ConversationView:
+    return ConversationView(
+        id=conversation.id,
+        number=conversation.number,
+        inbox=inbox.name,
+        channel=inbox.channel,
+        contact_id=contact.id,
+        contact_name=contact.name,
+        status=conversation.status,
+        assignee=names.get(conversation.assignee_id) if conversation.assignee_id else None,
+        language=conversation.language,
+        summary=conversation.summary,
+        handoff_reason=conversation.handoff_reason,
+        waiting_since=conversation.waiting_since,
+        unanswered_since=conversation.unanswered_since,
+        last_seq=conversation.last_seq,
+        created_at=conversation.created_at,
+        updated_at=conversation.updated_at,
+    )
