@@ -253,9 +253,8 @@ def render(cases: Sequence[Case]) -> Iterator[str]:
 def _cell(share: Share) -> str:
     if share.total == 0:
         return f"{'-':>18}"
-    return f"{100 * share.count / share.total:>6.0f}% [{100 * share.low:.0f}-{100 * share.high:.0f}]".rjust(
-        18
-    )
+    parts = (100 * each for each in (share.count / share.total, share.low, share.high))
+    return "{:.0f}% [{:.0f}-{:.0f}]".format(*parts).rjust(18)
 
 
 def _transcript(case: Case) -> Iterator[str]:

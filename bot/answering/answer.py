@@ -103,7 +103,7 @@ class _Run:
         self.retrieval_ms = self._elapsed_ms()
 
     def _ask_the_model(self, part: _Part) -> None:
-        """Let the model say whether the evidence answers, where its word could turn the decision."""
+        """Let the model say whether the evidence answers, where that could turn the decision."""
         if self.engine is None or not part.decision.is_open:
             return
         written = prompt.compose_check(
@@ -186,7 +186,7 @@ class _Run:
                 self.engine, written, self._budget(), self.request.priority
             )
         self.endings.append(phrasing.ending if self.engine else "no_engine")
-        if not phrasing.used and self._evidence_suffices(part, phrasing):
+        if not phrasing.accepted and self._evidence_suffices(part, phrasing):
             yield from phrasing.verbatim(len(told_verbatim(part.found)))
 
     def _evidence_suffices(self, part: _Part, phrasing: Phrasing) -> bool:

@@ -15,7 +15,7 @@ from bot.answering.ground import Support
 from bot.answering.intent import addresses_the_bot
 from bot.answering.outcome import Knowledge
 from bot.answering.query import Question
-from bot.answering.words import content_words, is_unsegmented
+from bot.answering.words import content_words, is_unsegmented, listed
 from bot.knowledge.found import FoundPassage
 from bot.knowledge.sentences import Sentence, split
 
@@ -148,7 +148,7 @@ def _sentences(passages: Sequence[FoundPassage]) -> list[Evidence]:
 
 
 def _is_evidence(sentence: Sentence) -> bool:
-    """Neither a lead-in, which says nothing by itself, nor words meant for a bot."""
+    """Neither a lead-in nor a question, which say nothing by themselves, nor words for a bot."""
     text = plain(sentence.text)
     if addresses_the_bot(sentence.text) or _TAGS.match(text):
         return False
@@ -258,10 +258,11 @@ def figure_fit(question: str, text: str) -> float:
 
 
 _MONEY = frozenset(("EUR", "USD", "GBP", "CNY", "JPY", "percent", "fold"))
-_TIME = frozenset(
-    ("working day", "hour", "minute", "second", "day", "week", "month", "year", "clock", "weekday")
-    + ("month of year", "day of month")
-)
+_TIME = listed("hour minute second day week month year clock weekday") | {
+    "working day",
+    "month of year",
+    "day of month",
+}
 # Which units answer which question; an empty set stands for any figure.
 _WANTED = tuple(
     (re.compile(pattern, re.IGNORECASE), units)

@@ -114,15 +114,33 @@ def check_sentence(sentence: str, evidence: Sequence[Support], asked: Asked) -> 
 
 def _best(sentence: str, evidence: Sequence[Support], asked: Asked) -> Verdict:
     """Try the evidence in order of how much of the sentence it holds."""
+    names = _names_asked(asked.question)
+    held = [_held_names(names, each) for each in evidence]
     order = sorted(range(len(evidence)), key=lambda i: -_support(sentence, evidence[i]))
     failed = "nothing to support it"
     for place, index in enumerate(order):
         reason = _unsupported(sentence, evidence[index], asked)
+        if not reason and held[index] < max(held):
+            reason = "beside the question"
         if not reason:
             return Verdict(index, text=sentence)
         if place == 0:
             failed = reason
     return Verdict(None, failed)
+
+
+def _names_asked(question: str) -> list[str]:
+    """What the question names: what another name's evidence says is no answer to it."""
+    if is_unsegmented(question):
+        return _latin(question)
+    return [
+        *_NAME.findall(question),
+        *(figure.code for figure in read_figures(question) if figure.code),
+    ]
+
+
+def _held_names(names: Sequence[str], evidence: Support) -> int:
+    return sum(_known(name, evidence.whole.lower()) for name in names)
 
 
 def _unfit(sentence: str, asked: Asked) -> str:

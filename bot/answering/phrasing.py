@@ -26,14 +26,15 @@ Ending = Literal["told", "declined", "engine_failed", "deadline"]
 class Phrasing:
     """One question's evidence on its way to the customer; read the rest once it was iterated.
 
-    `evidence` is best first. `used` are the indices of what was told, `ending` says how the
-    model's part ended: `declined` when it says that the facts do not answer.
+    `evidence` is best first. `used` are the indices of what was told, `accepted` counts the
+    model's sentences among it, `ending` says how the model's part ended: `declined` when it says that the facts do not answer.
     """
 
     evidence: Sequence[Evidence]
     asked: Asked
     used: list[int] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    accepted: int = 0
     usage: Usage | None = None
     ending: Ending = "told"
 
@@ -78,7 +79,8 @@ class Phrasing:
                 yield from self._check(sentence)
 
     def _declines(self, sentence: str) -> bool:
-        if prompt.NO_ANSWER not in sentence.upper():
+        """Whether the model says that the evidence says nothing: that is never an answer."""
+        if not any(words in sentence.lower() for words in prompt.DECLINES):
             return False
         self.ending = "told" if self.used else "declined"
         return True
@@ -87,15 +89,12 @@ class Phrasing:
         verdict = check_sentence(sentence, [each.support for each in self.evidence], self.asked)
         if verdict.evidence is None:
             self.rejected.append(Rejected(sentence, verdict.failed))
-            yield from self._show(self._next_best(sentence))
+            yield from self._show(0)
             return
+        self.accepted += 1
         if verdict.evidence not in self.used:
             self.used.append(verdict.evidence)
         yield CheckedSentence(verdict.text, verdict.evidence, verbatim=False)
-
-    def _next_best(self, sentence: str) -> int:
-        """What stands in for a refused sentence: always the evidence that fits the question best."""
-        return 0
 
     def _show(self, index: int) -> Iterator[CheckedSentence]:
         if index in self.used:

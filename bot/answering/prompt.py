@@ -10,12 +10,28 @@ from bot.answering.evidence import Evidence
 from bot.answering.texts import NAMES
 from bot.messages import Turn
 
-NO_ANSWER = "NO ANSWER"
+DECLINES = (
+    "no answer",
+    "not stated",
+    "not mention",
+    "does not say",
+    "don't have",
+    "do not have that",
+    "no information",
+    "not specified",
+    "not provided",
+    "没有提到",
+    "未提及",
+    "没有提供",
+    "没有说明",
+    "无法确定",
+)
 MAX_TURNS = 2
 MAX_TURN_CHARS = 400
 MAX_FACT_CHARS = 320
 
-_SYSTEM = """You help the help desk of {company}. You get sentences from its articles and a customer's question.
+_SYSTEM = """You help the help desk of {company}.
+You get sentences from its articles and a customer's question.
 Rules:
 - Use only the sentences between <facts> and </facts>. Never add anything else.
 - Copy figures, dates and names exactly.
@@ -25,8 +41,8 @@ _CHECK = (
     " Reply with one word: yes or no."
 )
 _WRITE = (
-    "Answer the customer in {language} in one or two short sentences, without a greeting."
-    " If the sentences do not answer, write: NO ANSWER"
+    "Answer the customer in {language} in one or two short sentences, with the words, figures and"
+    " names of the sentences. No greeting."
 )
 
 

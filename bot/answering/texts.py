@@ -47,7 +47,8 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
     "de": {
         "lead_in": "In unserem Hilfebereich steht:",
         "clarify": "Können Sie mir etwas mehr dazu sagen, damit ich die richtige Antwort finde?",
-        "clarify_between": "Können Sie mir etwas mehr dazu sagen? Geht es um eines davon: {topics}?",
+        "clarify_between": "Können Sie mir etwas mehr dazu sagen? Geht es um eines davon: "
+        "{topics}?",
         "greeting": "Guten Tag! Wobei kann ich Ihnen helfen?",
         "thanks": "Gern geschehen! Kann ich sonst noch etwas für Sie tun?",
         "no_evidence": "Darauf habe ich keine sichere Antwort gefunden. Ich gebe Ihre Frage weiter;"
@@ -55,7 +56,8 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         "wants_person": "Gern. Ich gebe das weiter; jemand aus dem Team antwortet Ihnen hier.",
         "failed": "Es tut mir leid, dass ich nicht helfen konnte. Jemand aus dem Team antwortet"
         " Ihnen hier.",
-        "engine": "Das kann ich gerade nicht beantworten. Ich gebe Ihre Frage weiter; jemand aus dem"
+        "engine": "Das kann ich gerade nicht beantworten. Ich gebe Ihre Frage weiter; jemand aus "
+        "dem"
         " Team antwortet Ihnen hier.",
         "own_order": "Dafür muss jemand in Ihre Bestellung sehen. Ich gebe das weiter; das Team"
         " antwortet Ihnen hier.",
@@ -65,7 +67,8 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
     },
     "fr": {
         "lead_in": "Notre centre d'aide indique :",
-        "clarify": "Pouvez-vous préciser un peu votre question, pour que je trouve la bonne réponse ?",
+        "clarify": "Pouvez-vous préciser un peu votre question, pour que je trouve la bonne "
+        "réponse ?",
         "clarify_between": "Pouvez-vous préciser ? S'agit-il de l'un de ces sujets : {topics} ?",
         "greeting": "Bonjour ! Comment puis-je vous aider ?",
         "thanks": "Je vous en prie ! Puis-je faire autre chose pour vous ?",
@@ -84,7 +87,8 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
     "es": {
         "lead_in": "Nuestro centro de ayuda dice:",
         "clarify": "¿Puede contarme un poco más, para que encuentre la respuesta correcta?",
-        "clarify_between": "¿Puede contarme un poco más? ¿Se trata de alguno de estos temas: {topics}?",
+        "clarify_between": "¿Puede contarme un poco más? ¿Se trata de alguno de estos temas: "
+        "{topics}?",
         "greeting": "¡Hola! ¿En qué puedo ayudarle?",
         "thanks": "¡De nada! ¿Puedo ayudarle en algo más?",
         "no_evidence": "No he encontrado una respuesta segura. Paso su pregunta a un compañero, que"
@@ -95,22 +99,26 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         " responderá aquí.",
         "own_order": "Para eso hay que consultar su pedido. Lo paso a un compañero, que le"
         " responderá aquí.",
-        "serious": "De esto debe ocuparse una persona; lo paso ahora mismo. En una emergencia, llame"
+        "serious": "De esto debe ocuparse una persona; lo paso ahora mismo. En una emergencia, "
+        "llame"
         " a los servicios de emergencia.",
         "partly": "Para el resto de su pregunta, un compañero le responderá aquí.",
     },
     "ja": {
         "lead_in": "ヘルプセンターには次のように記載されています：",
         "clarify": "もう少し詳しく教えていただけますか。",
-        "clarify_between": "もう少し詳しく教えていただけますか。次のうちのどれかについてですか：{topics}",
+        "clarify_between": "もう少し詳しく教えていただけますか。"
+        "次のうちのどれかについてですか：{topics}",
         "greeting": "こんにちは。どのようなご用件でしょうか。",
         "thanks": "どういたしまして。ほかにご用件はございますか。",
-        "no_evidence": "確かな答えが見つかりませんでした。担当者に引き継ぎ、こちらでお返事いたします。",
+        "no_evidence": "確かな答えが見つかりませんでした。"
+        "担当者に引き継ぎ、こちらでお返事いたします。",
         "wants_person": "承知しました。担当者に引き継ぎ、こちらでお返事いたします。",
         "failed": "お役に立てず申し訳ございません。担当者がこちらでお返事いたします。",
         "engine": "ただいまお答えできません。担当者に引き継ぎ、こちらでお返事いたします。",
         "own_order": "ご注文の確認が必要です。担当者に引き継ぎ、こちらでお返事いたします。",
-        "serious": "担当者が対応すべき内容ですので、すぐに引き継ぎます。緊急の場合は緊急通報をご利用ください。",
+        "serious": "担当者が対応すべき内容ですので、すぐに引き継ぎます。"
+        "緊急の場合は緊急通報をご利用ください。",
         "partly": "残りのご質問は担当者に引き継ぎ、こちらでお返事いたします。",
     },
 }

@@ -33,9 +33,10 @@ from bot.answering.answer import FACTS, answer
 from bot.answering.decide import decide, measure
 from bot.answering.engine import Engine
 from bot.answering.evidence import Found, gather, told_verbatim
+from bot.answering.ground import Asked
 from bot.answering.outcome import AnswerRequest, Knowledge, Outcome
-from bot.answering.phrasing import says_yes
-from bot.answering.prompt import compose_check
+from bot.answering.phrasing import Phrasing, says_yes
+from bot.answering.prompt import compose, compose_check, system_prompt
 from bot.answering.query import read_questions
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.evaluation import Case, PastTurn, Question, holds, judge, render
@@ -361,7 +362,7 @@ def probability(w: Vector, features: dict[str, float]) -> float:
 
 
 def best_cut(samples: Sequence[Sample], chances: Vector) -> float:
-    """The cut with the best balance on the written questions: a wrong answer costs 1.5 right ones."""
+    """The cut with the best balance on written questions: a wrong answer costs 1.5 right ones."""
     written = [
         (each, chance) for each, chance in zip(samples, chances, strict=True) if each.weight == 1.0
     ]
@@ -430,7 +431,7 @@ def reliability(chances: Vector, right: Sequence[bool]) -> Iterator[str]:
         if inside:
             said = float(np.mean([chances[place] for place in inside]))
             true = float(np.mean([right[place] for place in inside]))
-            yield f".{low}-{'1.0' if low == 9 else f'.{low + 1}'} {len(inside):5}   {said:9.2f}  {true:9.2f}"
+            yield f"{low / 10:.1f}-{low / 10 + 0.1:.1f} {len(inside):4}   {said:9.2f}  {true:9.2f}"
 
 
 def weigh(bench: Bench, data: Path, engine: Engine) -> None:
@@ -452,10 +453,33 @@ def weigh(bench: Bench, data: Path, engine: Engine) -> None:
         yes = says_yes(engine, written, timedelta(minutes=2), "batch")
         if yes is not None:
             said[each.right, yes] += 1
-        print(each.item.id, each.right, yes, file=sys.stderr, flush=True)
+        phrased = phrase(bench, each.item, found, engine)
+        print(
+            json.dumps(
+                {"id": each.item.id, "right": each.right, "yes": yes} | phrased, ensure_ascii=False
+            ),
+            file=sys.stderr,
+            flush=True,
+        )
     shifts = {word: ratio(said, yes) for word, yes in (("yes", True), ("no", False))}
     print({f"right={right} yes={yes}": count for (right, yes), count in said.items()}, shifts)
     replace_between(CALIBRATION, "weighed", f"SHIFTS = {json.dumps(shifts)}\n")
+
+
+def phrase(bench: Bench, item: Item, found: Found, engine: Engine) -> dict[str, Any]:
+    """How the model phrases the evidence, and what the check says of it; for reading only."""
+    company, evidence = COMPANIES[item.base], found.evidence[:FACTS]
+    asked = Asked(found.question.text, item.language, company, system_prompt(company))
+    phrasing = Phrasing(evidence, asked)
+    question = found.question.complete if found.question.leans else found.question.text
+    written = compose(company, (), question, evidence, item.language)
+    told = list(phrasing.by_model(engine, written, timedelta(minutes=2), "batch"))
+    return {
+        "ending": phrasing.ending,
+        "told": [(each.text, each.verbatim) for each in told],
+        "rejected": [asdict(each) for each in phrasing.rejected],
+        "total_ms": phrasing.usage.total_ms if phrasing.usage else None,
+    }
 
 
 def ratio(said: dict[tuple[bool, bool], int], yes: bool) -> float:
@@ -559,13 +583,14 @@ def main() -> None:
 
 
 def run(bench: Bench, options: argparse.Namespace) -> None:
-    """Fit or report on an open bench."""
+    """Fit, weigh or report on an open bench."""
+    engine = load_engine("auto", options.model, cache_dir=options.cache) if options.model else None
     if options.task == "fit":
         fit(bench, options.data)
+    elif options.task == "weigh":
+        assert engine is not None, "weigh needs --model"
+        weigh(bench, options.data, engine)
     else:
-        engine = (
-            load_engine("auto", options.model, cache_dir=options.cache) if options.model else None
-        )
         for line in render(report(bench, options.base, options.data, engine, options.limit)):
             print(line)
     bench.knowledge.save()

@@ -169,9 +169,7 @@ def test_sentences_already_shown_are_not_repeated() -> None:
 
 
 def test_three_quick_lines_get_one_reply_to_all_of_them() -> None:
-    request = ask(
-        HOW_LONG, "And how many working days do refunds to my card take?", unanswered=2
-    )
+    request = ask(HOW_LONG, "And how many working days do refunds to my card take?", unanswered=2)
     _, outcome = run(answer(request, SHOP, None))
     assert "60 days" in outcome.text
     assert "3-5 working days" in outcome.text
@@ -179,7 +177,7 @@ def test_three_quick_lines_get_one_reply_to_all_of_them() -> None:
 
 
 def test_a_follow_up_is_completed_by_the_turns_before_it() -> None:
-    request = ask("What are the opening hours of the Utrecht shop?", "bot: 9:30-18:00", "and Ghent?")
+    request = ask("When is the Utrecht shop open?", "bot: 9:30-18:00", "and Ghent?")
     _, outcome = run(answer(request, SHOP, None))
     assert outcome.citations[0].external_id == "stores"
 

@@ -87,7 +87,9 @@ def test_reading_never_crashes_and_spans_lie_inside(text: str) -> None:
         assert 0 <= start < end <= len(text)
 
 
-@given(st.integers(min_value=0, max_value=99_999), st.sampled_from(["days", "天", "EUR", "%", "km"]))
+@given(
+    st.integers(min_value=0, max_value=99_999), st.sampled_from(["days", "天", "EUR", "%", "km"])
+)
 def test_every_number_with_a_unit_is_read_back(value: int, unit: str) -> None:
     assert [int(figure.value) for figure in read_figures(f"x {value} {unit} y")] == [value]
 

@@ -65,7 +65,11 @@ def test_a_faithful_sentence_passes(sentence: str, evidence: Support, question: 
         ("I have refunded your card, it takes 3-5 working days.", REFUND, "refund me"),
         ("Standard shipping is free.", FREE, ""),
         ("Standard shipping is free for orders from €100.", FREE, ""),
-        ("Your order is over €100, so shipping is free if you live in the EU.", FREE, "I spent €120"),
+        (
+            "Your order is over €100, so shipping is free if you live in the EU.",
+            FREE,
+            "I spent €120",
+        ),
         ("See https://evil.example for refunds in 3-5 working days.", REFUND, ""),
         ("Write to win@evil.example for refunds in 3-5 working days.", REFUND, ""),
         ("Refunds to your Bitcoin wallet take 3-5 working days.", REFUND, "Bitcoin?"),
@@ -98,6 +102,23 @@ def test_chinese_is_checked_within_and_across_languages(
     sentence: str, evidence: Support, supported: bool
 ) -> None:
     assert passes(sentence, evidence, language="zh") is supported
+
+
+def test_a_comparison_that_the_evidence_does_not_make_fails() -> None:
+    tents = Support("Product: Tents; Warranty: 5 years", "Warranty")
+    packs = Support("Product: Backpacks; Warranty: 10 years", "Warranty")
+    question = "Which comes with the longer warranty, your tents or your backpacks?"
+    assert not passes(
+        "The tents come with the longer warranty, 5 years.", tents, packs, question=question
+    )
+    assert passes("Backpacks have a warranty of 10 years.", tents, packs, question=question)
+
+
+def test_a_true_sentence_about_another_name_is_beside_the_question() -> None:
+    germany = Support("Destination: Germany, France; Standard: €6.95", "Shipping costs")
+    sentence = "Standard shipping to Germany costs €6.95."
+    assert passes(sentence, germany, PRICES, question="and to Germany?")
+    assert not passes(sentence, germany, PRICES, question="and to Norway?")
 
 
 def test_yes_that_needs_a_comparison_is_dropped_and_the_rest_is_checked() -> None:

@@ -37,7 +37,11 @@ def test_the_locale_is_only_a_hint() -> None:
 
 
 def test_the_bots_own_turns_do_not_count() -> None:
-    turns = [Turn("contact", "可以退货吗？"), Turn("bot", "You have 60 days to return it."), Turn("contact", "OK")]
+    turns = [
+        Turn("contact", "可以退货吗？"),
+        Turn("bot", "You have 60 days to return it."),
+        Turn("contact", "OK"),
+    ]
     assert customer_language(turns) == "zh"
 
 
