@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot.answering import prompt, texts
@@ -33,6 +33,7 @@ from bot.answering.phrasing import Phrasing, says_yes
 from bot.answering.query import read_questions
 from bot.answering.summary import summarize
 from bot.answering.words import content_words
+from bot.messages import Turn
 
 FACTS = 3
 """Evidence sentences that the model is given for a question."""
@@ -73,6 +74,11 @@ class _Part:
     found: Found
     decision: Decision
 
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What the model is given, and what a reply may lean on."""
+        return self.found.evidence[:FACTS]
+
 
 @dataclass(slots=True)
 class _Run:
@@ -102,16 +108,19 @@ class _Run:
             self.parts.append(_Part(found, decide(found)))
         self.retrieval_ms = self._elapsed_ms()
 
-    def _ask_the_model(self, part: _Part) -> None:
+    def _hear(self, part: _Part) -> None:
         """Let the model say whether the evidence answers, where that could turn the decision."""
         if self.engine is None or not part.decision.is_open:
             return
         written = prompt.compose_check(
-            self.request.company, _as_asked(part.found), part.found.evidence[:FACTS]
+            self.request.company, self._history, part.found.question.text, part.evidence
         )
         said = says_yes(self.engine, written, self._budget(), self.request.priority)
-        if said is not None:
-            part.decision = part.decision.after(says_yes=said)
+        part.decision = replace(part.decision, says_yes=said)
+
+    @property
+    def _history(self) -> tuple[Turn, ...]:
+        return self.request.turns[: -self.request.unanswered]
 
     def _budget(self) -> timedelta:
         return self.request.timeout - timedelta(milliseconds=self._elapsed_ms()) - RESERVE
@@ -122,7 +131,7 @@ class _Run:
         first = self.parts[0]
         words = content_words(first.found.question.text)
         bare = len(self.parts) == 1 and not first.found.question.context
-        return bare and (not words or (len(words) == 1 and not first.decision.is_sure))
+        return bare and (not words or (len(words) == 1 and not first.decision.answers))
 
     def asking_back(self) -> str:
         """A question back; it names the topics where the search found some."""
@@ -136,12 +145,12 @@ class _Run:
         """Answer the questions that can be answered; hand over when that is not all of them."""
         told = 0
         for part in self.parts:
-            if not self.request.shown:
-                self._ask_the_model(part)
-            if part.decision.answers:
-                before = len(self.used)
-                yield from self._tell(part)
-                told += len(self.used) > before
+            before = len(self.used)
+            if not self._was_told(part):
+                self._hear(part)
+                if part.decision.can_answer:
+                    yield from self._tell(part)
+            told += len(self.used) > before
         if told == len(self.parts):
             yield self._outcome("answer", self._how_told())
         else:
@@ -157,50 +166,57 @@ class _Run:
         yield self._outcome(action, reason)
 
     def _tell(self, part: _Part) -> Iterator[CheckedSentence]:
-        evidence = part.found.evidence[:FACTS]
-        asked = Asked(
-            part.found.question.text,
-            self.language,
-            self.request.company,
-            prompt.system_prompt(self.request.company),
-        )
-        phrasing = Phrasing(evidence, asked)
-        if not self._was_told(part, asked):
-            for sentence in self._phrased(part, phrasing):
+        phrasing = Phrasing(part.evidence, self._asked(part))
+        if self.engine is not None:
+            yield from self._phrased(self.engine, part, phrasing)
+        self.endings.append(phrasing.ending if self.engine else "no_engine")
+        if not phrasing.accepted and part.decision.answers:
+            for sentence in phrasing.verbatim(len(told_verbatim(part.found))):
                 yield from self._emit(sentence)
-            self.used += [evidence[index] for index in phrasing.used]
+        if phrasing.accepted or part.decision.answers:
+            self.used += [part.evidence[index] for index in phrasing.used]
         self.rejected += phrasing.rejected
         self.usage = phrasing.usage or self.usage
 
-    def _phrased(self, part: _Part, phrasing: Phrasing) -> Iterator[CheckedSentence]:
-        """The model's sentences; the evidence itself where there is no model or it fails."""
-        if self.engine is not None:
-            written = prompt.compose(
-                self.request.company,
-                (),
-                _as_asked(part.found),
-                phrasing.evidence,
-                self.language,
-            )
-            yield from phrasing.by_model(
-                self.engine, written, self._budget(), self.request.priority
-            )
-        self.endings.append(phrasing.ending if self.engine else "no_engine")
-        if not phrasing.accepted and self._evidence_suffices(part, phrasing):
-            yield from phrasing.verbatim(len(told_verbatim(part.found)))
+    def _phrased(
+        self, engine: Engine, part: _Part, phrasing: Phrasing
+    ) -> Iterator[CheckedSentence]:
+        """The model's sentences, held back until the decision no longer hangs on the check."""
+        written = prompt.compose(
+            self.request.company,
+            self._history,
+            part.found.question.text,
+            part.evidence,
+            self.language,
+        )
+        held: list[CheckedSentence] = []
+        for sentence in phrasing.by_model(engine, written, self._budget(), self.request.priority):
+            held.append(sentence)
+            if phrasing.accepted or part.decision.answers_anyway:
+                for each in held:
+                    yield from self._emit(each)
+                held.clear()
+        if phrasing.ending in ("told", "declined") and part.decision.says_yes is not None:
+            part.decision = replace(part.decision, is_grounded=phrasing.accepted > 0)
+        if part.decision.answers:
+            for each in held:
+                yield from self._emit(each)
 
-    def _evidence_suffices(self, part: _Part, phrasing: Phrasing) -> bool:
-        """Evidence alone answers when it is surely right, or when no model spoke against it."""
-        return self.engine is None or phrasing.ending == "told" or part.decision.is_sure
+    def _asked(self, part: _Part) -> Asked:
+        company = self.request.company
+        question = part.found.question.text
+        return Asked(question, self.language, company, prompt.system_prompt(company))
 
-    def _was_told(self, part: _Part, asked: Asked) -> bool:
+    def _was_told(self, part: _Part) -> bool:
         """Whether a run that died already showed an answer to this question."""
-        evidence = part.found.evidence[:FACTS]
+        evidence = part.evidence
         for text in self.request.shown:
-            verdict = check_sentence(text, [each.support for each in evidence], asked)
+            supports = [each.support for each in evidence]
+            verdict = check_sentence(text, supports, self._asked(part))
             verbatim = [each for each in evidence if each.shown == text]
-            if verdict.evidence is not None or verbatim:
-                self.used += verbatim or [evidence[verdict.evidence or 0]]
+            if verdict.evidence is not None:
+                verbatim = verbatim or [evidence[verdict.evidence]]
+            self.used += verbatim
         return any(each in self.used for each in evidence)
 
     def _emit(self, sentence: CheckedSentence) -> Iterator[CheckedSentence]:
@@ -248,8 +264,3 @@ class _Run:
 
     def _elapsed_ms(self) -> float:
         return 1000 * (time.monotonic() - self.started)
-
-
-def _as_asked(found: Found) -> str:
-    """The question for the model: with what was said before where it leans on that."""
-    return found.question.complete if found.question.leans else found.question.text

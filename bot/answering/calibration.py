@@ -37,8 +37,9 @@ COEFFICIENTS = {
 ANSWER_AT = 0.48
 # fitted above
 
-# What the model's word is worth: log likelihood ratios of its yes and its no, from asking it on
-# calibration questions (`tests/bench/answers.py weigh`).
+# What the model's word adds to the log odds: (constant, yes or no), and once it has written its
+# sentence (constant, yes or no, accepted by the check or not); each +1 or -1 times its weight.
 # weighed below
-SHIFTS = {"yes": 0.45, "no": -1.2}
+SAID = (0.707, 1.065)
+PHRASED = (0.915, 1.085, 0.478)
 # weighed above

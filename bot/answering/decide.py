@@ -16,31 +16,60 @@ from bot.answering.words import content_words, is_unsegmented
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`probability` that the articles answer the question, and what to do about it."""
+    """Whether the articles answer the question.
 
-    probability: float
+    `chance` is the evidence's alone; `says_yes` and `is_grounded` are the model's word, once it
+    was heard: that the evidence answers, and that its own sentence passed the check.
+    """
+
+    chance: float
     features: Mapping[str, float]
+    says_yes: bool | None = None
+    is_grounded: bool | None = None
+
+    @property
+    def probability(self) -> float:
+        """All of it together, calibrated, 0..1."""
+        odds = math.log(max(self.chance, 1e-6) / max(1 - self.chance, 1e-6))
+        if self.says_yes is None:
+            return _logistic(odds)
+        if self.is_grounded is None:
+            constant, said = calibration.SAID
+            return _logistic(odds + constant + said * _sign(self.says_yes))
+        constant, said, grounded = calibration.PHRASED
+        heard = said * _sign(self.says_yes) + grounded * _sign(self.is_grounded)
+        return _logistic(odds + constant + heard)
 
     @property
     def answers(self) -> bool:
         return self.probability >= calibration.ANSWER_AT
 
     @property
-    def is_sure(self) -> bool:
-        """Whether the evidence is good enough to be told against a model's word."""
-        return self.probability >= calibration.ANSWER_AT + SURE_MARGIN
+    def is_open(self) -> bool:
+        """Whether the model's word could turn the decision."""
+        best = replace(self, says_yes=True, is_grounded=True)
+        worst = replace(self, says_yes=False, is_grounded=False)
+        return best.answers != worst.answers
 
     @property
-    def is_open(self) -> bool:
-        """Whether a model's yes or no could turn the decision."""
-        best, worst = (self.after(says_yes=said).answers for said in (True, False))
-        return best != worst
+    def answers_anyway(self) -> bool:
+        """Whether it answers even if the model's sentence fails the check."""
+        return self.answers and (self.says_yes is None or replace(self, is_grounded=False).answers)
 
-    def after(self, *, says_yes: bool) -> Decision:
-        """The decision once a model said whether the evidence answers."""
-        shift = calibration.SHIFTS["yes" if says_yes else "no"]
-        odds = math.log(max(self.probability, 1e-6) / max(1 - self.probability, 1e-6)) + shift
-        return replace(self, probability=1 / (1 + math.exp(-odds)))
+    @property
+    def can_answer(self) -> bool:
+        """Whether it answers if the model's sentence passes the check."""
+        return self.answers or (
+            self.says_yes is not None and replace(self, is_grounded=True).answers
+        )
+
+
+def _sign(claim: bool) -> float:
+    return 1.0 if claim else -1.0
+
+
+def _logistic(odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
 def decide(found: Found) -> Decision:
@@ -56,7 +85,7 @@ def likelihood(features: Mapping[str, float]) -> float:
     total = calibration.INTERCEPT + sum(
         weight * features[name] for name, weight in calibration.COEFFICIENTS.items()
     )
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+    return _logistic(total)
 
 
 def measure(found: Found, best: Evidence) -> dict[str, float]:
@@ -89,8 +118,6 @@ def measure(found: Found, best: Evidence) -> dict[str, float]:
     }
 
 
-SURE_MARGIN = 0.15
-"""How far above the cut the evidence must be to be told against a model's word."""
 USUAL_WORDS, USUAL_PASSAGE_WORDS = 0.4, 0.5
 AGREEING = 5
 

@@ -27,7 +27,8 @@ class Phrasing:
     """One question's evidence on its way to the customer; read the rest once it was iterated.
 
     `evidence` is best first. `used` are the indices of what was told, `accepted` counts the
-    model's sentences among it, `ending` says how the model's part ended: `declined` when it says that the facts do not answer.
+    model's sentences among it. `ending` says how the model's part ended: `declined` when the
+    model says that the evidence does not answer.
     """
 
     evidence: Sequence[Evidence]

@@ -26,9 +26,9 @@ DECLINES = (
     "没有说明",
     "无法确定",
 )
-MAX_TURNS = 2
-MAX_TURN_CHARS = 400
 MAX_FACT_CHARS = 320
+MAX_TURNS = 6
+MAX_TURN_CHARS = 300
 
 _SYSTEM = """You help the help desk of {company}.
 You get sentences from its articles and a customer's question.
@@ -46,9 +46,12 @@ _WRITE = (
 )
 
 
-def compose_check(company: str, question: str, evidence: Sequence[Evidence]) -> Prompt:
+def compose_check(
+    company: str, history: Sequence[Turn], question: str, evidence: Sequence[Evidence]
+) -> Prompt:
     """Asks whether the evidence answers. It begins as `compose` does, so that a cache is of use."""
-    return Prompt(system_prompt(company), (), f"{_material(question, evidence)}\n{_CHECK}")
+    asked = f"{_material(question, evidence)}\n{_CHECK}"
+    return Prompt(system_prompt(company), _turns(history), asked)
 
 
 def compose(
@@ -58,14 +61,18 @@ def compose(
     evidence: Sequence[Evidence],
     language: str,
 ) -> Prompt:
-    """Asks for the reply. `question` carries the history it leans on; the rest is not shown.
-
-    Earlier turns cost time and mislead a small model, so `turns` holds only the latest exchange
-    of a question that leans on it.
-    """
+    """Asks for the reply."""
     task = _WRITE.format(language=NAMES.get(language, "English"))
-    return Prompt(
-        system_prompt(company), _turns(history), f"{_material(question, evidence)}\n{task}"
+    asked = f"{_material(question, evidence)}\n{task}"
+    return Prompt(system_prompt(company), _turns(history), asked)
+
+
+def _turns(history: Sequence[Turn]) -> tuple[PromptTurn, ...]:
+    """Earlier turns, each cut at a fixed length so that it is the same text in every prompt."""
+    spoken = [turn for turn in history if turn.author != "system"][-MAX_TURNS:]
+    return tuple(
+        PromptTurn("user" if turn.author == "contact" else "assistant", turn.text[:MAX_TURN_CHARS])
+        for turn in spoken
     )
 
 
@@ -80,14 +87,6 @@ def _with_title(evidence: Evidence) -> str:
 
 def system_prompt(company: str) -> str:
     return _SYSTEM.format(company=_inert(company))
-
-
-def _turns(history: Sequence[Turn]) -> tuple[PromptTurn, ...]:
-    spoken = [turn for turn in history if turn.author != "system"][-MAX_TURNS:]
-    return tuple(
-        PromptTurn("user" if turn.author == "contact" else "assistant", turn.text[:MAX_TURN_CHARS])
-        for turn in spoken
-    )
 
 
 def _inert(text: str) -> str:

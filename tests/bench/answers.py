@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import pickle
 import random
@@ -30,7 +31,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import migrate
 from bot.answering.answer import FACTS, answer
-from bot.answering.decide import decide, measure
+from bot.answering.decide import measure
 from bot.answering.engine import Engine
 from bot.answering.evidence import Found, gather, told_verbatim
 from bot.answering.ground import Asked
@@ -434,59 +435,108 @@ def reliability(chances: Vector, right: Sequence[bool]) -> Iterator[str]:
             yield f"{low / 10:.1f}-{low / 10 + 0.1:.1f} {len(inside):4}   {said:9.2f}  {true:9.2f}"
 
 
-def weigh(bench: Bench, data: Path, engine: Engine) -> None:
-    """Ask the model on calibration questions whether their evidence answers; write its worth.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the model made of a calibration question: its yes or no, and whether the check
+    accepted the sentence it wrote."""
 
-    Only questions whose decision its word could turn are asked. The ratios are smoothed by one.
+    id: str
+    right: bool
+    chance: float
+    yes: bool
+    grounded: bool
+
+
+def weigh(bench: Bench, data: Path, engine: Engine, file: Path) -> None:
+    """Ask the model about calibration questions and write what its word is worth.
+
+    `file` keeps what was said, so that an interrupted run goes on where it stopped. The worth is
+    fitted over chances from weights that never saw the question.
     """
-    said = {(right, yes): 0 for right in (True, False) for yes in (True, False)}
-    for each in calibration_samples(bench, data):
-        found = gather(
-            read_questions(each.item.turns, 1)[0],
-            bench.inboxes[each.item.base],
-            bench.seen_by(each.item),
-        )
-        if each.weight < 0.6 or not 0.2 <= decide(found).probability <= 0.8:
-            continue
-        question = found.question.complete if found.question.leans else found.question.text
-        written = compose_check(COMPANIES[each.item.base], question, found.evidence[:FACTS])
-        yes = says_yes(engine, written, timedelta(minutes=2), "batch")
-        if yes is not None:
-            said[each.right, yes] += 1
-        phrased = phrase(bench, each.item, found, engine)
-        print(
-            json.dumps(
-                {"id": each.item.id, "right": each.right, "yes": yes} | phrased, ensure_ascii=False
-            ),
-            file=sys.stderr,
-            flush=True,
-        )
-    shifts = {word: ratio(said, yes) for word, yes in (("yes", True), ("no", False))}
-    print({f"right={right} yes={yes}": count for (right, yes), count in said.items()}, shifts)
-    replace_between(CALIBRATION, "weighed", f"SHIFTS = {json.dumps(shifts)}\n")
+    samples = calibration_samples(bench, data)
+    chances = np.mean([cross_validated(samples, seed) for seed in range(3)], axis=0)
+    known = {said.id: said for said in read_said(file)}
+    for each, chance in zip(samples, chances, strict=True):
+        if each.weight >= 0.6 and 0.15 <= chance <= 0.85 and each.item.id not in known:
+            said = hear(bench, each, float(chance), engine)
+            with file.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(asdict(said)) + "\n")
+    fit_worth(read_said(file))
 
 
-def phrase(bench: Bench, item: Item, found: Found, engine: Engine) -> dict[str, Any]:
-    """How the model phrases the evidence, and what the check says of it; for reading only."""
-    company, evidence = COMPANIES[item.base], found.evidence[:FACTS]
+def read_said(file: Path) -> list[Said]:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [Said(**json.loads(line)) for line in lines]
+
+
+def hear(bench: Bench, each: Sample, chance: float, engine: Engine) -> Said:
+    """One question put to the model twice: does the evidence answer, and what is the reply?"""
+    item, company = each.item, COMPANIES[each.item.base]
+    knowledge = bench.seen_by(item)
+    found = gather(read_questions(item.turns, 1)[0], bench.inboxes[item.base], knowledge)
+    question, evidence = found.question.text, found.evidence[:FACTS]
+    yes = says_yes(
+        engine,
+        compose_check(company, item.history, question, evidence),
+        timedelta(minutes=2),
+        "batch",
+    )
     asked = Asked(found.question.text, item.language, company, system_prompt(company))
     phrasing = Phrasing(evidence, asked)
-    question = found.question.complete if found.question.leans else found.question.text
-    written = compose(company, (), question, evidence, item.language)
+    written = compose(company, item.history, question, evidence, item.language)
     told = list(phrasing.by_model(engine, written, timedelta(minutes=2), "batch"))
-    return {
-        "ending": phrasing.ending,
-        "told": [(each.text, each.verbatim) for each in told],
-        "rejected": [asdict(each) for each in phrasing.rejected],
-        "total_ms": phrasing.usage.total_ms if phrasing.usage else None,
-    }
+    print(
+        json.dumps(
+            {
+                "id": item.id,
+                "right": each.right,
+                "yes": yes,
+                "told": [sentence.text for sentence in told],
+                "rejected": [asdict(one) for one in phrasing.rejected],
+            },
+            ensure_ascii=False,
+        ),
+        file=sys.stderr,
+        flush=True,
+    )
+    return Said(item.id, each.right, chance, bool(yes), phrasing.accepted > 0)
 
 
-def ratio(said: dict[tuple[bool, bool], int], yes: bool) -> float:
-    """The log likelihood ratio of one word."""
-    right = (said[True, yes] + 1) / (said[True, True] + said[True, False] + 2)
-    wrong = (said[False, yes] + 1) / (said[False, True] + said[False, False] + 2)
-    return round(float(np.log(right / wrong)), 2)
+def fit_worth(said: Sequence[Said]) -> None:
+    """Logistic regression on top of the chances: the model's yes or no alone, then with its
+    sentence accepted or not. Prints how well each tells right from wrong, and writes it."""
+    offset = np.array([np.log(each.chance / (1 - each.chance)) for each in said])
+    y = np.array([each.right for each in said], float)
+    spoken = np.array([1.0 if each.yes else -1.0 for each in said])
+    grounded = np.array([1.0 if each.grounded else -1.0 for each in said])
+    one = np.ones(len(said))
+    alone = fit_offset(np.stack([one, spoken], 1), y, offset)
+    both = fit_offset(np.stack([one, spoken, grounded], 1), y, offset)
+    right = [each.right for each in said]
+    for name, chances in (
+        ("evidence alone", offset),
+        ("with yes or no", offset + alone[1] * spoken),
+        ("with yes or no and the sentence", offset + both[1] * spoken + both[2] * grounded),
+    ):
+        print(f"{name}: n={len(said)} right={sum(right)} AUROC {auroc(chances, right):.3f}")
+    for yes, sure in itertools.product((True, False), repeat=2):
+        group = [each.right for each in said if (each.yes, each.grounded) == (yes, sure)]
+        print(f"yes={yes} accepted={sure}: {sum(group)} right of {len(group)}")
+    replace_between(
+        CALIBRATION,
+        "weighed",
+        f"SAID = ({alone[0]:.3f}, {alone[1]:.3f})\n"
+        f"PHRASED = ({both[0]:.3f}, {both[1]:.3f}, {both[2]:.3f})\n",
+    )
+
+
+def fit_offset(x: Vector, y: Vector, offset: Vector) -> Vector:
+    """Logistic regression over a fixed offset with a ridge of 1, by Newton's method."""
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-(offset + x @ w)))
+        w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + np.eye(len(w)), x.T @ (y - p) - w)
+    return w
 
 
 def replace_between(file: Path, mark: str, lines: str) -> None:
@@ -589,7 +639,7 @@ def run(bench: Bench, options: argparse.Namespace) -> None:
         fit(bench, options.data)
     elif options.task == "weigh":
         assert engine is not None, "weigh needs --model"
-        weigh(bench, options.data, engine)
+        weigh(bench, options.data, engine, options.home / "said.jsonl")
     else:
         for line in render(report(bench, options.base, options.data, engine, options.limit)):
             print(line)

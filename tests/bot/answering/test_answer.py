@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from bot.answering import prompt
 from bot.answering.answer import answer
+from bot.answering.decide import Decision, decide
+from bot.answering.evidence import gather
+from bot.answering.query import read_questions
 from tests.bot.answering.fakes import Article, FakeEngine, FakeKnowledge, ask, run
 
 RETURNS = Article(
@@ -149,6 +153,50 @@ def test_a_deadline_that_has_passed_leaves_the_sure_evidence() -> None:
     _, outcome = run(answer(ask(HOW_LONG, timeout=timedelta(0)), SHOP, engine))
     assert outcome.reason == "evidence, verbatim: deadline"
     assert engine.prompts == []
+
+
+def judging(verdict: str, reply: str) -> FakeEngine:
+    """An engine that says whether the evidence answers, and then writes a reply."""
+    return FakeEngine(lambda asked: verdict if "one word" in asked.question else reply)
+
+
+DOUBTFUL = [
+    "How many days do I have to return a purple sledge that I receive?",
+    "Which card do refunds of a sledge go back to?",
+    "Can stoves be returned by a neighbour?",
+    "How many working days do refunds of sledges need?",
+    "Which receive day item does the return of a purple sledge need?",
+]
+
+
+def doubtful_question() -> str:
+    """One whose decision hangs on the model's word, whatever the calibration says this year."""
+    return next(
+        question
+        for question in DOUBTFUL
+        if (found := decide_on(question)).is_open and not replace(found, says_yes=False).can_answer
+    )
+
+
+def test_the_models_no_turns_a_doubtful_answer_into_a_handoff() -> None:
+    question = doubtful_question()
+    _, yes = run(answer(ask(question), SHOP, judging("yes", RETURNS.text.split("\n")[0])))
+    _, no = run(answer(ask(question), SHOP, judging("no", RETURNS.text.split("\n")[0])))
+    assert yes.confidence > no.confidence
+    assert (no.action, no.reason) == ("handoff", "no_evidence")
+
+
+def test_a_doubtful_answer_is_held_back_until_its_check() -> None:
+    lie = "A purple sledge needs 999 days."
+    sentences, outcome = run(answer(ask(doubtful_question()), SHOP, judging("no", lie)))
+    assert outcome.action == "handoff"
+    assert [sentence.text for sentence in sentences] == [outcome.text]
+    assert not any(citation.used for citation in outcome.citations)
+
+
+def decide_on(question: str) -> Decision:
+    asked = ask(question)
+    return decide(gather(read_questions(asked.turns, 1)[0], asked.inbox_id, SHOP))
 
 
 def test_chinese_is_answered_in_chinese() -> None:
