@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import OperationalError
+
 from bot import migrate
 from bot.home import LocalError, write_secret
 from bot.keys import hold_master_keys
@@ -174,9 +176,11 @@ class _Up:
     def _await_index(self) -> None:
         settings = Settings.from_env(self.child_environ())
         show = self._terminal.counter("articles that can be found")
-        done, total = self._index_progress(settings)
         for _ in self._waiting():
-            done, total = self._index_progress(settings)
+            try:
+                done, total = self._index_progress(settings)
+            except OperationalError:  # Postgres is being started again
+                continue
             show(done, total)
             if done == total:
                 return
