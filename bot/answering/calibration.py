@@ -40,6 +40,6 @@ ANSWER_AT = 0.48
 # What the model's word adds to the log odds: (constant, yes or no), and once it has written its
 # sentence (constant, yes or no, accepted by the check or not); each +1 or -1 times its weight.
 # weighed below
-SAID = (0.707, 1.065)
-PHRASED = (0.915, 1.085, 0.478)
+SAID = (-0.075, 0.825)
+PHRASED = (0.002, 0.807, 0.222)
 # weighed above

@@ -161,6 +161,8 @@ def judging(verdict: str, reply: str) -> FakeEngine:
 
 
 DOUBTFUL = [
+    "Is the Ghent shop open at Easter?",
+    "Do you return my call within days?",
     "How many days do I have to return a purple sledge that I receive?",
     "Which card do refunds of a sledge go back to?",
     "Can stoves be returned by a neighbour?",
