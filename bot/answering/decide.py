@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from bot.answering import calibration
-from bot.answering.evidence import Evidence, Found, figure_fit
+from bot.answering.evidence import Evidence, Found, crosses, figure_fit, level_cosine
 from bot.answering.figures import without_figures
 from bot.answering.words import content_words, is_unsegmented
 
@@ -95,23 +95,23 @@ def measure(found: Found, best: Evidence) -> dict[str, float]:
     their usual value, so that they say nothing.
     """
     question, passage = found.question, best.passage
-    crosses = is_unsegmented(question.text) != is_unsegmented(best.sentence.text)
+    is_foreign = crosses(question.text, best.sentence.text)
     whole = f"{passage.title} {passage.heading} {passage.text}"
     support = best.support
     return {
         "cosine": (best.cosine - 0.85) / 0.05,
-        "passage_cosine": (passage.cosine - 0.85) / 0.05,
+        "passage_cosine": (level_cosine(question, passage) - 0.85) / 0.05,
         "search": passage.score,
-        "cross": float(crosses),
+        "cross": float(is_foreign),
         "margin": _margin(
             found, best, lambda other: other.passage.external_id != passage.external_id
         ),
         "lead": _margin(found, best, lambda other: other is not best),
         "agree": _agreement(found, best),
         "words": USUAL_WORDS
-        if crosses
+        if is_foreign
         else held_share(question.text, f"{support.context} {support.text}"),
-        "passage_words": USUAL_PASSAGE_WORDS if crosses else held_share(question.text, whole),
+        "passage_words": USUAL_PASSAGE_WORDS if is_foreign else held_share(question.text, whole),
         "names_missing": _names_missing(question.text, whole),
         "figure": figure_fit(question.text, support.text),
         "leans": float(question.leans),

@@ -17,7 +17,7 @@ from bot.answering.figures import Figure, contains, read_figures, without_figure
 from bot.answering.language import same_language, written_language
 from bot.answering.words import content_words, is_unsegmented, listed, stem
 
-MIN_SUPPORT = 0.6
+MIN_SUPPORT = 0.7
 """Least share of a reply's content words that its evidence must hold."""
 MIN_RECALL = 0.4
 """Least share of what its evidence says that a reply must keep: less is a generalisation."""
@@ -120,13 +120,27 @@ def _best(sentence: str, evidence: Sequence[Support], asked: Asked) -> Verdict:
     failed = "nothing to support it"
     for place, index in enumerate(order):
         reason = _unsupported(sentence, evidence[index], asked)
-        if not reason and held[index] < max(held):
+        if not reason and (
+            held[index] < max(held) or _borrows(sentence, evidence, index, asked.question)
+        ):
             reason = "beside the question"
         if not reason:
             return Verdict(index, text=sentence)
         if place == 0:
             failed = reason
     return Verdict(None, failed)
+
+
+def _borrows(sentence: str, evidence: Sequence[Support], index: int, question: str) -> bool:
+    """Whether the sentence says of the question's subject what its evidence says of another.
+
+    It does when a word that it shares with the question is missing from its own evidence and
+    stands in another: `WeChat is charged on dispatch` from `cards are charged on dispatch`.
+    """
+    own = set(_words_of(evidence[index].whole))
+    others = set().union(*(_words_of(each.whole) for each in evidence))
+    subject = set(_words_of(sentence)) & set(_words_of(question))
+    return bool((subject - own) & others)
 
 
 def _names_asked(question: str) -> list[str]:
@@ -312,7 +326,7 @@ def _words(sentence: str, evidence: Support, asked: Asked) -> bool:
     asked_words = set(content_words(asked.question)) | set(content_words(asked.company))
     strange = [word for word in said if word not in stated and word not in asked_words]
     held = sum(word in stated for word in said)
-    least = MIN_SUPPORT if not is_unsegmented(sentence) else 0.5
+    least = MIN_SUPPORT if not is_unsegmented(sentence) else 0.6
     most = MAX_STRANGE_WORDS if not is_unsegmented(sentence) else 0.35
     return held >= least * len(said) and len(strange) <= most * len(said)
 

@@ -461,7 +461,13 @@ def weigh(bench: Bench, data: Path, engine: Engine, file: Path) -> None:
             said = hear(bench, each, float(chance), engine)
             with file.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(asdict(said)) + "\n")
-    fit_worth(read_said(file))
+    # The evidence's chance is taken anew: what was said stays, the weights may have changed.
+    fresh = {
+        each.item.id: (each.right, float(chance))
+        for each, chance in zip(samples, chances, strict=True)
+    }
+    heard = [each for each in read_said(file) if each.id in fresh]
+    fit_worth([replace(each, right=fresh[each.id][0], chance=fresh[each.id][1]) for each in heard])
 
 
 def read_said(file: Path) -> list[Said]:

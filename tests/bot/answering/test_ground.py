@@ -121,6 +121,15 @@ def test_a_true_sentence_about_another_name_is_beside_the_question() -> None:
     assert not passes(sentence, germany, PRICES, question="and to Norway?")
 
 
+def test_what_is_said_of_one_subject_is_not_told_of_another() -> None:
+    cards = Support("银行卡在包裹发出时扣款。", "付款方式")
+    wallets = Support("支付宝和微信支付立即扣款。", "付款方式")
+    question = "用微信支付什么时候扣款？"
+    asked = {"question": question, "language": "zh"}
+    assert not passes("微信支付在包裹发出时扣款。", cards, wallets, **asked)
+    assert passes("微信支付立即扣款。", cards, wallets, **asked)
+
+
 def test_yes_that_needs_a_comparison_is_dropped_and_the_rest_is_checked() -> None:
     asked = Asked("My order is 120 EUR, is it free?", "en", "Larkspur", "")
     verdict = check_sentence(
