@@ -2,8 +2,9 @@
 
     python tests/bench/first_answer.py [--fresh-models] [--again]
 
-It runs the command as it is, notes when each line of its output came, asks the sample shop a
-question in the web chat and prints when the first checked sentence and the whole answer came.
+It runs the command as it is and notes when each line of its output came. From the moment the
+page answers it asks the sample shop a question, each time in a new chat, until the first answer
+that is not a handoff; then three times more once the model is ready.
 `--fresh-models` fetches the model anew, `--again` starts the same home a second time.
 """
 
@@ -12,36 +13,34 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 from bot.machine import available_memory_bytes
 from bot.running import read_running
+from bot.spawn import Program, spawn
 from bot.up import CHECKOUT
 from tests.bench.real_desk import ask_all
 from tests.faults.desk import make_home, wait_until
 
 QUESTION = "How long do I have to send a tent back if I don't like it?"
-UP_WITHIN_S, MODEL_WITHIN_S = 1800.0, 600.0
+UP_WITHIN_S, MODEL_WITHIN_S, ANSWER_WITHIN_S = 1800.0, 600.0, 900.0
+PAUSE_S, READ_EVERY_S = 2.0, 0.05
 
 
 class Watch:
     """`up`, and the time of each of its lines in seconds since it was started."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, log: Path, environ: dict[str, str]) -> None:
         self.started = time.monotonic()
         self.lines: list[tuple[float, str]] = []
-        self._process = subprocess.Popen(
-            [str(CHECKOUT / "frontdesk"), "up"],
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            bufsize=1,
-        )
-        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._log = log
+        log.unlink(missing_ok=True)
+        command = [str(CHECKOUT / "frontdesk"), "up"]
+        self._child = spawn(Program("up", command, log, environ, grace_s=60.0))
+        self._stopped = threading.Event()
+        self._reading = threading.Thread(target=self._read)
         self._reading.start()
 
     @property
@@ -52,46 +51,53 @@ class Watch:
         return any(words in line for _, line in self.lines)
 
     def has_ended(self) -> bool:
-        return self._process.poll() is not None
+        return self._child.exit_status is not None
 
     def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(120)
+        self._stopped.set()
         self._reading.join()
+        self._child.stop()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.lines.append((self.seconds, line.rstrip()))
+        with self._log.open(encoding="utf-8", errors="replace") as file:
+            while not self._stopped.wait(READ_EVERY_S):
+                self.lines += [(self.seconds, line.rstrip()) for line in file]
 
 
 def measure(home: Path, environ: dict[str, str]) -> None:
-    """One start to the first answer, printed as a table."""
-    watch = Watch(environ)
+    """One start, asked again and again in new chats until an answer comes; printed as a table."""
+    watch = Watch(home.parent / "up.log", environ)
     try:
         wait_until(lambda: read_running(home) is not None or watch.has_ended(), UP_WITHIN_S)
         running = read_running(home)
         if running is None:
             raise SystemExit("\n".join(line for _, line in watch.lines))
-        page_s = watch.seconds
-        [early] = asyncio.run(ask_all(running.api_url, [QUESTION], 1))
-        early_s = watch.seconds
-        wait_until(lambda: watch.said("worker is ready"), MODEL_WITHIN_S)
-        [settled] = asyncio.run(ask_all(running.api_url, [QUESTION], 1))
+        watch.lines.append((watch.seconds, ">> the page answers"))
+        while not ask_once(watch, running.api_url) and watch.seconds < ANSWER_WITHIN_S:
+            time.sleep(PAUSE_S)
+        wait_until(lambda: watch.said("model is ready") or watch.has_ended(), MODEL_WITHIN_S)
+        for _ in range(3):
+            ask_once(watch, running.api_url)
     finally:
         watch.stop()
     print_lines(watch)
-    first = early.first_s or float("nan")
-    print(f"{page_s:8.1f} s  the page answers")
-    print(f"{early_s:8.1f} s  first question answered; first sentence {first:.1f} s after its send")
-    print(f"            {' '.join(early.sentences)}")
-    first = settled.first_s or float("nan")
-    print(f"            once the worker is ready: first sentence {first:.1f} s after its send")
+
+
+def ask_once(watch: Watch, url: str) -> bool:
+    """Ask in a new chat and note how it ended; True for an answer, False for a handoff."""
+    sent_at = watch.seconds
+    [asked] = asyncio.run(ask_all(url, [QUESTION], 1))
+    is_answer = bool(asked.done) and asked.status != "open"
+    took = f"{asked.first_s:.1f} s" if asked.first_s is not None else "never"
+    kind = "an answer" if is_answer else "passed to a person"
+    text = " ".join(asked.sentences)
+    watch.lines.append((sent_at, f">> asked; first sentence after {took}, {kind}: {text}"))
+    return is_answer
 
 
 def print_lines(watch: Watch) -> None:
     before = 0.0
-    for at, line in watch.lines:
+    for at, line in sorted(watch.lines):
         if line.strip():
             print(f"{at:8.1f} s  (+{at - before:5.1f})  {line.strip()}")
             before = at
