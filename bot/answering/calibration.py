@@ -40,6 +40,6 @@ ANSWER_AT = 0.49
 # What the model's word adds to the log odds: (constant, yes or no), and once it has written its
 # sentence (constant, yes or no, accepted by the check or not); each +1 or -1 times its weight.
 # weighed below
-SAID = (-0.075, 0.825)
-PHRASED = (0.002, 0.807, 0.222)
+SAID = (-0.101, 0.861)
+PHRASED = (-0.030, 0.843, 0.208)
 # weighed above
