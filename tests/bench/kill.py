@@ -69,6 +69,7 @@ class Plan:
     seed: int
     sabotage: str = ""
     quick: bool = False
+    copied: float = 0.05  # the share of messages that come five times at once
 
     def script(self, folder: Path) -> Script:
         if not self.quick:
@@ -197,7 +198,7 @@ class Traffic:
         kind = self._chance.random()
         if burst > 1 and kind < 0.5:
             await asyncio.gather(*(visitor.say() for _ in range(burst)))
-        elif burst == 1 and kind < 0.05:
+        elif burst == 1 and kind < self._plan.copied:
             await visitor.say_many_times(5)
         else:
             for _ in range(burst):

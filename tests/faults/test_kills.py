@@ -244,17 +244,46 @@ async def test_a_drained_web_process_loses_no_stream_and_no_message(room: Room) 
 # -- the bench itself ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sabotage", ["no_fencing", "no_dedup"])
-async def test_a_planted_bug_turns_the_kill_bench_red(desk: Desk, sabotage: str) -> None:
+async def test_the_kill_bench_turns_red_on_a_planted_bug(desk: Desk) -> None:
     plan = kill.Plan(
-        messages=20, kills=0, visitors=2, every_s=1.0, settle_s=8.0, seed=7, sabotage=sabotage
+        messages=8,
+        kills=0,
+        visitors=2,
+        every_s=1.0,
+        settle_s=2.0,
+        seed=7,
+        sabotage="no_dedup",
+        copied=1.0,
     )
     ledger = Ledger()
-    try:
+    with planted(desk, ""):  # taken out again at the end, whatever comes
         await kill.attack(plan, desk, ledger)
-    finally:
-        desk.script.plant("")
-    assert ledger.doubled, "the ledger must see it"
+    assert ledger.doubled
+
+
+async def test_a_run_without_a_fence_is_seen(desk: Desk) -> None:
+    async with aiohttp.ClientSession() as http:
+        room = Room(desk, http)
+        visitor = await room.visitor()
+        with planted(desk, "no_fencing"):
+            with room.hung_model():
+                await visitor.say()
+                await room.until(lambda: holders(desk) == 1)
+                await visitor.say()
+                await room.until(lambda: tokens(desk) >= 2)
+            await room.until(lambda: bool(room.ledger.doubled))
+        await room.leave()
+
+
+async def test_a_run_that_repeats_itself_is_seen(desk: Desk) -> None:
+    async with aiohttp.ClientSession() as http:
+        room = Room(desk, http)
+        visitor = await room.visitor()
+        with planted(desk, "no_resume"):
+            desk.points.arm("worker.between_sentences")
+            await visitor.say()
+            await room.until(lambda: bool(room.ledger.doubled))
+        await room.leave()
 
 
 def holders(desk: Desk) -> int:
@@ -276,3 +305,24 @@ def conversation_of(sessions: sessionmaker[Session], visitor: Visitor) -> UUID:
         )
     assert found is not None
     return found
+
+
+def tokens(desk: Desk) -> int:
+    """How many runs the newest conversation has had."""
+    engine = make_engine(desk.database_url, pool_size=1)
+    with engine.connect() as connection:
+        taken = connection.exec_driver_sql(
+            "select lease_token from conversation order by number desc limit 1"
+        ).scalar_one()
+    engine.dispose()
+    return int(taken)
+
+
+@contextmanager
+def planted(desk: Desk, sabotage: str) -> Iterator[None]:
+    """The bug is in the desk while the block runs."""
+    desk.script.plant(sabotage)
+    try:
+        yield
+    finally:
+        desk.script.plant("")
