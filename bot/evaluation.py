@@ -107,7 +107,8 @@ def wilson(count: int, total: int) -> tuple[float, float]:
     half = (
         Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total)) / (1 + z2 / total)
     )
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The share itself is inside, whatever the last bit of the arithmetic says.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def read_questions(path: Path, split: str | None = None) -> list[Question]:
