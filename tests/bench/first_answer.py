@@ -24,7 +24,7 @@ from bot.up import CHECKOUT
 from tests.bench.real_desk import ask_all
 from tests.faults.desk import make_home, wait_until
 
-QUESTION = "How long do I have to send a tent back if I don't like it?"
+QUESTION = "Is the Ghent shop open on Sundays?"
 UP_WITHIN_S, MODEL_WITHIN_S, ANSWER_WITHIN_S = 1800.0, 600.0, 900.0
 PAUSE_S, READ_EVERY_S = 2.0, 0.05
 
