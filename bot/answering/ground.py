@@ -131,16 +131,20 @@ def _best(sentence: str, evidence: Sequence[Support], asked: Asked) -> Verdict:
     return Verdict(None, failed)
 
 
-def _borrows(sentence: str, evidence: Sequence[Support], index: int, question: str) -> bool:
-    """Whether the sentence says of the question's subject what its evidence says of another.
+MOST_BORROWED = 1
 
-    It does when a word that it shares with the question is missing from its own evidence and
-    stands in another: `WeChat is charged on dispatch` from `cards are charged on dispatch`.
+
+def _borrows(sentence: str, evidence: Sequence[Support], index: int, question: str) -> bool:
+    """Whether the sentence mixes its evidence with another's.
+
+    It does when a word that it shares with the question, or several others, are missing from its
+    own evidence and stand in another: `WeChat is charged on dispatch` from `cards are charged on
+    dispatch` and `WeChat is charged at once`.
     """
     own = set(_words_of(evidence[index].whole))
     others = set().union(*(_words_of(each.whole) for each in evidence))
-    subject = set(_words_of(sentence)) & set(_words_of(question))
-    return bool((subject - own) & others)
+    borrowed = (set(_words_of(sentence)) - own) & others
+    return bool(borrowed & set(_words_of(question))) or len(borrowed) > MOST_BORROWED
 
 
 def _names_asked(question: str) -> list[str]:
@@ -340,6 +344,34 @@ def _scope(sentence: str, evidence: Support, asked: Asked) -> bool:
     return max(_kept(said, _anchors(clause)) for clause in clauses) >= MIN_RECALL
 
 
+def _subjects(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """The question's subject and what is said of it stand in one clause of the evidence.
+
+    `Cards are charged on dispatch, wallets at once` does not say that wallets are charged on
+    dispatch. The cells of a table row share their subject and are not told apart.
+    """
+    clauses = list(_clauses(evidence.text))
+    if len(clauses) < 2 or _is_row(evidence.text) or not _speak_alike(sentence, evidence.text):
+        return True
+    asked_words, above = set(_words_of(asked.question)), set(_words_of(evidence.context))
+    return all(_in_one(piece, clauses, asked_words - above) for piece in _clauses(sentence))
+
+
+def _in_one(piece: str, clauses: Sequence[str], asked_words: set[str]) -> bool:
+    said = _anchors(piece)
+    predicate = said - asked_words
+    subject = said & asked_words & set().union(*map(_anchors, clauses))
+    shared = [len(predicate & _anchors(clause)) for clause in clauses]
+    nearest = [c for c, count in zip(clauses, shared, strict=True) if count == max(shared)]
+    return any(subject <= _anchors(clause) for clause in nearest)
+
+
+def _is_row(text: str) -> bool:
+    """Whether the text is a table row, `Shop: Ghent; Sunday: closed`."""
+    cells = text.split(";")
+    return len(cells) > 1 and sum(":" in cell for cell in cells) >= len(cells) - 1
+
+
 def _kept(said: set[str], stated: set[str]) -> float:
     return len(said & stated) / max(1, len(stated))
 
@@ -356,6 +388,7 @@ _CHECKS = (
     ("binding", _bindings),
     ("words", _words),
     ("scope", _scope),
+    ("subject", _subjects),
 )
 
 

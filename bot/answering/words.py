@@ -101,6 +101,10 @@ def _pairs(chunk: str) -> Iterator[str]:
 
 
 def is_unsegmented(text: str) -> bool:
-    """Whether most letters of the text are Han, kana or hangul."""
-    letters = sum(character.isalpha() for character in text)
-    return letters > 0 and 2 * sum(map(len, _HAN_RUN.findall(text))) >= letters
+    """Whether the text is written without blanks: its characters outnumber its Latin words.
+
+    Brand names do not change a sentence's language: `PayPal、iDEAL 和微信支付立即扣款` is Chinese.
+    """
+    characters = sum(map(len, _HAN_RUN.findall(text)))
+    latin = len(_LATIN_WORD.findall(_HAN_RUN.sub(" ", text)))
+    return characters > 0 and characters >= latin

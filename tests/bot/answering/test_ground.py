@@ -130,6 +130,54 @@ def test_what_is_said_of_one_subject_is_not_told_of_another() -> None:
     assert passes("微信支付立即扣款。", cards, wallets, **asked)
 
 
+@pytest.mark.parametrize(
+    ("evidence", "question", "sentence", "supported", "language"),
+    [
+        (
+            "银行卡在包裹发出时扣款，而不是下单时；支付宝和微信支付立即扣款。",
+            "用微信支付什么时候扣款？",
+            "微信支付在包裹发出时扣款。",
+            False,
+            "zh",
+        ),
+        (
+            "银行卡在包裹发出时扣款，而不是下单时；支付宝和微信支付立即扣款。",
+            "用微信支付什么时候扣款？",
+            "微信支付立即扣款。",
+            True,
+            "zh",
+        ),
+        (
+            "Cards are charged when the parcel leaves us, PayPal is charged at once.",
+            "When is my PayPal charged?",
+            "PayPal is charged when the parcel leaves us.",
+            False,
+            "en",
+        ),
+        (
+            "Cards are charged when the parcel leaves us, PayPal is charged at once.",
+            "When is my PayPal charged?",
+            "PayPal is charged at once.",
+            True,
+            "en",
+        ),
+    ],
+)
+def test_a_subject_keeps_its_own_clause(
+    evidence: str, question: str, sentence: str, supported: bool, language: str
+) -> None:
+    support = Support(evidence, "Payment")
+    assert passes(sentence, support, question=question, language=language) is supported
+
+
+def test_brand_names_do_not_hide_that_two_texts_are_both_chinese() -> None:
+    wallets = Support("PayPal、iDEAL、Bancontact、支付宝和微信支付立即扣款。", "付款方式")
+    cards = Support("银行卡在包裹发出时扣款，而不是下单时。", "付款方式")
+    asked = {"question": "用微信支付什么时候扣款？", "language": "zh"}
+    assert not passes("微信支付在包裹发出时扣款。", wallets, cards, **asked)
+    assert passes("微信支付立即扣款。", wallets, cards, **asked)
+
+
 def test_yes_that_needs_a_comparison_is_dropped_and_the_rest_is_checked() -> None:
     asked = Asked("My order is 120 EUR, is it free?", "en", "Larkspur", "")
     verdict = check_sentence(
