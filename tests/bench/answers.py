@@ -1,8 +1,8 @@
 """Calibrates and measures the answer's logic in this process, on a real Postgres, without the web.
 
-    python tests/bench/answers.py prepare HOME --data FOLDER   articles into a database, once
-    python tests/bench/answers.py fit HOME --data FOLDER       fit on calibration data, write it
-    python tests/bench/answers.py report HOME SET [--model]    measure on one question set
+    python -m tests.bench.answers prepare HOME --data FOLDER   articles into a database, once
+    python -m tests.bench.answers fit HOME --data FOLDER       fit on calibration data, write it
+    python -m tests.bench.answers report HOME SET [--model]    measure on one question set
 
 HOME holds the embedded servers' data. FOLDER is the folder of third-party data; it is read, never
 copied. Only lines whose split is `calibration` are ever fitted on.

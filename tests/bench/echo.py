@@ -1,6 +1,6 @@
 """The echo floor: how long a message takes through Frontdesk and back where no model is asked.
 
-    python tests/bench/echo.py [--clients 1,50,500] [--seconds 10]
+    python -m tests.bench.echo [--clients 1,50,500] [--seconds 10]
 
 From the browser's send to the first byte of the reply at the browser, over real HTTP, Postgres
 (fsync on), Valkey and a Celery worker whose answer is one scripted sentence, all on this machine

@@ -1,6 +1,6 @@
 """How long a stranger waits: each step of `./frontdesk up` on a fresh home, to the first answer.
 
-    python tests/bench/first_answer.py [--fresh-models] [--again]
+    python -m tests.bench.first_answer [--fresh-models] [--again]
 
 It runs the command as it is and notes when each line of its output came. From the moment the
 page answers it asks the sample shop a question, each time in a new chat, until the first answer

@@ -1,9 +1,9 @@
 """Kills every part of a working desk again and again, and counts what customers lost by it.
 
-    python tests/bench/kill.py                         2,000 messages, 200 kills: about 15 minutes
-    python tests/bench/kill.py --messages 200 --kills 20
-    python tests/bench/kill.py --sabotage no_sweep --messages 60 --kills 6
-    python tests/bench/kill.py --real --kills 10       `./frontdesk up` with its real model
+    python -m tests.bench.kill                         2,000 messages, 200 kills: about 15 minutes
+    python -m tests.bench.kill --messages 200 --kills 20
+    python -m tests.bench.kill --sabotage no_sweep --messages 60 --kills 6
+    python -m tests.bench.kill --real --kills 10       `./frontdesk up` with its real model
 
 Customers write over the real HTTP chat; scripted answers come from real Celery workers; a real
 supervisor starts again what was killed. Whether a message was accepted and what came back is

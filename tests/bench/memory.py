@@ -1,6 +1,6 @@
 """The memory of each process of a real `up`, at rest and under load.
 
-    python tests/bench/memory.py [--customers 8] [--questions 40]
+    python -m tests.bench.memory [--customers 8] [--questions 40]
 
 RSS counts shared pages in every process, PSS shares them out: only PSS may be added up. Under
 load the highest of the samples is told. Set FRONTDESK_ENGINE=none to leave the model out.
