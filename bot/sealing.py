@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, overload
+from typing import Any, Protocol, Self, overload
 from uuid import UUID, uuid4
 
 from cryptography.exceptions import InvalidTag
@@ -79,22 +79,20 @@ class WrappedKey:
     master_id: str
 
 
-class KeyStore:
+class KeyStore(Protocol):
     """How the keyring reaches `vault.data_key`; `tables.py` implements it with a Session."""
 
-    def newest(self, session: Session, scope: str) -> WrappedKey | None:
-        raise NotImplementedError
+    def newest(self, session: Session, scope: str) -> WrappedKey | None: ...
 
-    def find(self, session: Session, key_id: UUID) -> WrappedKey | None:
-        raise NotImplementedError
+    def find(self, session: Session, key_id: UUID) -> WrappedKey | None: ...
 
     def add(self, session: Session, scope: str, key: WrappedKey) -> WrappedKey:
         """Store the scope's first key; if another process was first, return that one."""
-        raise NotImplementedError
+        ...
 
     def keep_masters(self, session: Session) -> None:
         """Until the transaction ends, no master key is retired."""
-        raise NotImplementedError
+        ...
 
 
 class Keyring:
