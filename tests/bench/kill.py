@@ -382,14 +382,14 @@ def run_real(kills: int, seed: int) -> bool:
     """`up` with its real model and articles; True if no customer saw anything wrong."""
     with make_home() as home, real_desk(Path(home)) as desk:
         say(f"up is at {desk.url}; waiting for the model")
-        wait_until(desk.worker_is_ready, MODEL_WITHIN_S)
+        wait_until(desk.is_settled, MODEL_WITHIN_S)
         answers, done = asyncio.run(attack_real(desk, kills, random.Random(seed)))
     faults = [fault for asked in answers for fault in asked.faults()]
     for fault in faults:
         say(f"  FAULT {fault}")
     waits = [a.done_at - a.accepted_at for a in answers if a.done_at and a.accepted_at]
     handed = sum(asked.status == "open" for asked in answers)
-    say(f"accepted to answered: {spread(waits)}; {handed} ended with a person")
+    say(f"accepted to answered: {spread(waits)}")
     resumed: dict[str, list[float]] = {name: [] for name in COMPONENTS}
     resumed |= resumptions(done, answers)
     print_recoveries("first answer to a message accepted after the kill", resumed)
@@ -399,7 +399,8 @@ def run_real(kills: int, seed: int) -> bool:
     counts = Counter(kill.component for kill in done)
     say(
         f"{lost} lost, {len(faults) - lost - disordered} doubled, {disordered} out of order, "
-        f"{len(done)} kills, {len(answers)} messages, real model, replies resumed within "
+        f"{len(done)} kills, {len(answers)} messages ({len(answers) - handed} answered, {handed} "
+        f"passed to a person), real model, replies resumed within "
         f"{longest:.1f} s ({', '.join(f'{counts[name]} {name}' for name in COMPONENTS)})"
     )
     return not faults and len(done) == kills and longest <= RESUME_WITHIN_S

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=40)
     asked = parser.parse_args()
     with make_home() as home, real_desk(Path(home)) as desk:
-        wait_until(desk.worker_is_ready, MODEL_WITHIN_S)
+        wait_until(desk.is_settled, MODEL_WITHIN_S)
         time.sleep(REST_S)
         rest = sample(desk)
         texts = list(itertools.islice(itertools.cycle(questions()), asked.questions))

@@ -81,8 +81,9 @@ class RealDesk:
     def pid(self, name: str) -> int:
         return pid_of(self.home, name)
 
-    def worker_is_ready(self) -> bool:
-        return "worker is ready" in self.log.read_text(encoding="utf-8")
+    def is_settled(self) -> bool:
+        """The articles can be found and the model is loaded: `up` says so in this order."""
+        return "the model is ready" in self.log.read_text(encoding="utf-8")
 
 
 def questions() -> list[str]:
