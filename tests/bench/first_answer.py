@@ -3,8 +3,8 @@
     python -m tests.bench.first_answer [--fresh-models] [--again]
 
 It runs the command as it is and notes when each line of its output came. From the moment the
-page answers it asks the sample shop a question, each time in a new chat, until the first answer
-that is not a handoff; then three times more once the model is ready.
+page answers it asks the sample shop one question after the other, each in a new chat, until the
+first answer that is not a handoff; then three times more once the model is ready.
 `--fresh-models` fetches the model anew, `--again` starts the same home a second time.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from bot.machine import available_memory_bytes
 from bot.running import read_running
 from bot.spawn import Program, spawn
 from bot.up import CHECKOUT
-from tests.bench.real_desk import ask_all
+from tests.bench.real_desk import ask_all, questions
 from tests.faults.desk import make_home, wait_until
 
 QUESTION = "Is the Ghent shop open on Sundays?"
@@ -73,25 +74,29 @@ def measure(home: Path, environ: dict[str, str]) -> None:
         if running is None:
             raise SystemExit("\n".join(line for _, line in watch.lines))
         watch.lines.append((watch.seconds, ">> the page answers"))
-        while not ask_once(watch, running.api_url) and watch.seconds < ANSWER_WITHIN_S:
+        texts = itertools.cycle([QUESTION, *questions()])
+        while not ask_once(watch, running.api_url, next(texts)):
+            if watch.seconds > ANSWER_WITHIN_S:
+                break
             time.sleep(PAUSE_S)
         wait_until(lambda: watch.said("model is ready") or watch.has_ended(), MODEL_WITHIN_S)
         for _ in range(3):
-            ask_once(watch, running.api_url)
+            ask_once(watch, running.api_url, next(texts))
     finally:
         watch.stop()
     print_lines(watch)
 
 
-def ask_once(watch: Watch, url: str) -> bool:
+def ask_once(watch: Watch, url: str, question: str) -> bool:
     """Ask in a new chat and note how it ended; True for an answer, False for a handoff."""
     sent_at = watch.seconds
-    [asked] = asyncio.run(ask_all(url, [QUESTION], 1))
+    [asked] = asyncio.run(ask_all(url, [question], 1))
     is_answer = bool(asked.done) and asked.status != "open"
     took = f"{asked.first_s:.1f} s" if asked.first_s is not None else "never"
     kind = "an answer" if is_answer else "passed to a person"
     text = " ".join(asked.sentences)
-    watch.lines.append((sent_at, f">> asked; first sentence after {took}, {kind}: {text}"))
+    said = f">> asked {question!r}; first sentence after {took}, {kind}: {text}"
+    watch.lines.append((sent_at, said))
     return is_answer
 
 
