@@ -40,7 +40,7 @@ _APOSTROPHE = re.compile(r"['\u2019](?:s|t|re|ve|ll|d|m)\b")
 
 def terms(text: str) -> list[str]:
     """The terms of a text, in its order, repeated as often as they occur."""
-    folded = _fold(_APOSTROPHE.sub("", text.lower()))
+    folded = _fold(_APOSTROPHE.sub("", text.lower())).lower()  # 𝓐 becomes A only when folded
     return [term[:MAX_TERM_LENGTH] for piece in _PIECE.findall(folded) for term in _split(piece)]
 
 

@@ -29,29 +29,19 @@ from bot.answering.outcome import (
     Knowledge,
     Outcome,
 )
-from bot.conversations import Claim
+from bot.conversations import Claim, claims, steps
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.events import Publisher
-from bot.knowledge.found import FoundPassage
 from bot.queue import Queue
 from bot.settings import Settings
 from tests.faults.points import Points
 from tests.faults.script import Script, number_of, reply_to
+from tests.workers.scripted import NoKnowledge
 from workers import celery, runs, runtime
 from workers.leases import Leases
 from workers.runtime import Runtime
 
 app = celery.app
-
-
-class NoKnowledge:
-    """The scripted answers need no articles."""
-
-    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
-        raise NotImplementedError
-
-    def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:
-        raise NotImplementedError
 
 
 class NoEmbedder:
@@ -60,10 +50,10 @@ class NoEmbedder:
     name, dimension = "none", 0
 
     def passages(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        raise NotImplementedError
+        raise AssertionError("a scripted desk embedded something")
 
     def query(self, text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-        raise NotImplementedError
+        raise AssertionError("a scripted desk embedded something")
 
 
 class ScriptedAnswer:
@@ -160,19 +150,19 @@ def mark_bugs(script: Script) -> None:
     """Let the bugs of the worker come out while they are planted."""
     claim_run, lock_claimed, sweep = (
         conversations.claim_run,
-        conversations._lock_claimed,
+        claims._lock_claimed,
         runs.sweep,
     )
 
     def claim_though_held(session: Session, conversation_id: UUID, lease: timedelta) -> Any:
         if script.is_planted("no_fencing"):
-            conversations._lock(session, conversation_id).leased_until = None
+            steps.lock(session, conversation_id).leased_until = None
             session.flush()
         return claim_run(session, conversation_id, lease)
 
     def lock_only(session: Session, claim: Claim) -> Any:
         if script.is_planted("no_fencing"):
-            return conversations._lock(session, claim.conversation_id)
+            return steps.lock(session, claim.conversation_id)
         return lock_claimed(session, claim)
 
     def sweep_or_not(made: Runtime) -> None:
@@ -180,7 +170,7 @@ def mark_bugs(script: Script) -> None:
             sweep(made)
 
     _replace(conversations, "claim_run", claim_though_held)
-    _replace(conversations, "_lock_claimed", lock_only)
+    _replace(claims, "_lock_claimed", lock_only)
     _replace(runs, "sweep", sweep_or_not)
 
 

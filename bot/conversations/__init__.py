@@ -1,0 +1,68 @@
+"""The one place that writes in a conversation.
+
+Functions take a sync Session inside the caller's transaction and commit nothing themselves.
+Each locks the conversation's row first, so that changes of one conversation form one line.
+"""
+
+from __future__ import annotations
+
+from bot.conversations.claims import (
+    MAX_DEATHS,
+    MAX_FAILURES,
+    BatchGrew,
+    Claim,
+    RunStopped,
+    abandon_run,
+    claim_run,
+    commit_sentence,
+    finish_handoff,
+    finish_reply,
+    overdue,
+    renew_lease,
+    reply_id,
+    store_result,
+)
+from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
+from bot.conversations.people import (
+    assign,
+    give_back,
+    hand_off,
+    reply_as_agent,
+    resolve,
+    snooze,
+    take_over,
+    wake_snoozed,
+)
+from bot.conversations.steps import PUSHED_CHANNELS, ConversationError, channel_of, keyed_hash
+
+__all__ = [
+    "MAX_DEATHS",
+    "MAX_FAILURES",
+    "PUSHED_CHANNELS",
+    "REOPEN_WITHIN",
+    "BatchGrew",
+    "Claim",
+    "ConversationError",
+    "Recorded",
+    "RunStopped",
+    "abandon_run",
+    "assign",
+    "channel_of",
+    "claim_run",
+    "commit_sentence",
+    "finish_handoff",
+    "finish_reply",
+    "give_back",
+    "hand_off",
+    "keyed_hash",
+    "overdue",
+    "record_incoming",
+    "renew_lease",
+    "reply_as_agent",
+    "reply_id",
+    "resolve",
+    "snooze",
+    "store_result",
+    "take_over",
+    "wake_snoozed",
+]

@@ -1,0 +1,342 @@
+"""The bot's run: claim the unanswered messages, commit sentence by sentence, finish or let go.
+
+Every commit compares owner (`epoch`) and run (`lease_token`) under the row's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from bot.conversations.steps import (
+    ConversationError,
+    append,
+    give_to_people,
+    growing_reply,
+    lock,
+    note_reply,
+    record_event,
+    unanswered,
+)
+from bot.events import Advance
+from bot.messages import ChannelName, Turn
+from bot.tables import AnswerRun, Conversation, Delivery, Event, Inbox, Message, new_id, now
+
+MAX_FAILURES = 3
+
+MAX_DEATHS = 5
+
+
+class RunStopped(Exception):
+    """The run may write no more: a person took over, or another run holds the lease."""
+
+
+class BatchGrew(RunStopped):
+    """New messages came before anything was shown: answer them together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer the unanswered messages of one conversation, for one lease.
+
+    `shown` are the sentences that an earlier run committed before it died; this run goes on
+    after them in the same reply.
+    """
+
+    run_id: UUID
+    conversation_id: UUID
+    inbox_id: UUID
+    channel: ChannelName
+    epoch: int
+    token: int
+    reply_to: UUID
+    message_ids: tuple[UUID, ...]
+    turns: tuple[Turn, ...]
+    shown: tuple[str, ...]
+    failures: int
+    received_at: datetime
+
+
+def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Claim | None:
+    """Claim all unanswered messages; None if there are none, or another run holds them.
+
+    A run that ended without letting go counts as failed: what ends worker after worker must
+    end with people.
+    """
+    conversation = lock(session, conversation_id)
+    current = _database_time(session)
+    held = conversation.leased_until is not None and conversation.leased_until > current
+    if conversation.status != "pending" or held:
+        return None
+    batch = unanswered(session, conversation)
+    if not batch:
+        conversation.unanswered_since = None
+        return None
+    if conversation.leased_until is not None:  # its run died and let go of nothing
+        conversation.failures += 1
+        if conversation.failures >= MAX_DEATHS:
+            give_to_people(session, conversation, "repeated_failure")
+            return None
+    growing = growing_reply(session, conversation)
+    if growing is not None:
+        answered = next((m.seq for m in batch if m.id == growing.reply_to), batch[-1].seq)
+        batch = [m for m in batch if m.seq <= answered]
+    conversation.lease_token += 1
+    conversation.leased_until = current + lease
+    run = _begin_run(session, conversation)
+    return Claim(
+        run_id=run.id,
+        conversation_id=conversation.id,
+        inbox_id=conversation.inbox_id,
+        channel=session.get_one(Inbox, conversation.inbox_id).channel,
+        epoch=conversation.epoch,
+        token=conversation.lease_token,
+        reply_to=batch[-1].id,
+        message_ids=tuple(m.id for m in batch),
+        turns=_turns_with(session, conversation, batch),
+        shown=_shown(session, growing) if growing else (),
+        failures=conversation.failures,
+        received_at=batch[0].created_at,
+    )
+
+
+def renew_lease(session: Session, claim: Claim, lease: timedelta) -> bool:
+    """Prolong the lease; False if the claim is lost."""
+    renewed = session.execute(
+        update(Conversation)
+        .where(
+            Conversation.id == claim.conversation_id,
+            Conversation.lease_token == claim.token,
+            Conversation.epoch == claim.epoch,
+            Conversation.leased_until.is_not(None),
+        )
+        .values(leased_until=func.clock_timestamp() + lease, updated_at=Conversation.updated_at)
+        .returning(Conversation.id)
+    )
+    return renewed.one_or_none() is not None
+
+
+def commit_sentence(
+    session: Session, claim: Claim, sentence: str, *, merge_new: bool = True
+) -> Advance:
+    """Append one checked sentence to the claim's reply, creating the reply with the first.
+
+    Raises RunStopped if the claim is lost, BatchGrew if unshown work should start anew
+    because the customer wrote more (only with `merge_new`).
+    """
+    conversation = _lock_claimed(session, claim)
+    reply = _reply_of(session, claim)
+    if reply is None:
+        if merge_new and len(unanswered(session, conversation)) > len(claim.message_ids):
+            raise BatchGrew
+        reply = append(session, conversation, "bot", "", state="growing", kind="reply")
+        reply.reply_to = claim.reply_to
+        session.flush()
+    reply.text = _join(reply.text, sentence)
+    record_event(session, conversation, "sentence", reply, text=sentence)
+    session.flush()
+    return Advance(conversation.id, conversation.last_seq)
+
+
+def reply_id(session: Session, claim: Claim) -> UUID | None:
+    """The id of the claim's reply, once there is one."""
+    return session.scalar(select(Message.id).where(Message.reply_to == claim.reply_to))
+
+
+def finish_reply(
+    session: Session, claim: Claim, citations: Sequence[dict[str, Any]], language: str
+) -> Advance:
+    """Close the claim's reply and the run's hold; the batch is answered. Raises RunStopped."""
+    conversation = _lock_claimed(session, claim)
+    reply = _reply_of(session, claim)
+    if reply is None:
+        raise ConversationError("A reply without a sentence cannot be finished.")
+    _close_reply(session, conversation, reply, claim, citations)
+    conversation.language = language or conversation.language
+    conversation.failures = 0
+    _release(session, conversation)
+    session.flush()
+    return Advance(
+        conversation.id, conversation.last_seq, conversation.unanswered_since is not None
+    )
+
+
+def finish_handoff(
+    session: Session,
+    claim: Claim,
+    *,
+    reason: str,
+    summary: str,
+    citations: Sequence[dict[str, Any]],
+    language: str,
+) -> Advance:
+    """Give the conversation to people after the claim's reply told so. Raises RunStopped."""
+    advance = finish_reply(session, claim, citations, language)
+    conversation = lock(session, claim.conversation_id)
+    conversation.summary = summary
+    give_to_people(session, conversation, reason)
+    session.flush()
+    # The farewell belongs to the new owner's time: it must not be withdrawn as outdated.
+    session.execute(
+        update(Delivery)
+        .where(Delivery.conversation_id == conversation.id, Delivery.epoch == claim.epoch)
+        .values(epoch=conversation.epoch)
+    )
+    return Advance(advance.conversation_id, conversation.last_seq)
+
+
+def abandon_run(session: Session, claim: Claim, *, failed: bool) -> Advance:
+    """Let go of a claim without an answer, so that the next run can begin at once.
+
+    After `failed` MAX_FAILURES times in a row the conversation goes to people.
+    """
+    conversation = lock(session, claim.conversation_id)
+    if conversation.lease_token == claim.token and conversation.epoch == claim.epoch:
+        conversation.lease_token += 1  # whatever the run still tries to write is refused
+        conversation.leased_until = None
+        conversation.failures += int(failed)
+        if conversation.failures >= MAX_FAILURES and conversation.status == "pending":
+            give_to_people(session, conversation, "repeated_failure")
+    session.flush()
+    due = conversation.status == "pending" and conversation.unanswered_since is not None
+    return Advance(conversation.id, conversation.last_seq, due)
+
+
+def store_result(session: Session, run_id: UUID, result: dict[str, Any], **columns: Any) -> None:
+    """Complete an answer_run; `result` is sealed, `columns` are its plain measurements."""
+    run = session.get_one(AnswerRun, run_id)
+    run.result = json.dumps(result, ensure_ascii=False)
+    run.finished_at = now()
+    for name, value in columns.items():
+        setattr(run, name, value)
+
+
+def overdue(
+    session: Session,
+    older_than: timedelta,
+    *,
+    channels: Collection[ChannelName] | None = None,
+    limit: int = 500,
+) -> list[tuple[UUID, ChannelName]]:
+    """Conversations whose answer is due and that no run holds, with their channel: ring again."""
+    current = func.clock_timestamp()
+    query = (
+        select(Conversation.id, Inbox.channel)
+        .join(Inbox, Inbox.id == Conversation.inbox_id)
+        .where(
+            Conversation.unanswered_since < current - older_than,
+            Conversation.status == "pending",
+            (Conversation.leased_until.is_(None)) | (Conversation.leased_until < current),
+        )
+        .order_by(Conversation.unanswered_since)
+        .limit(limit)
+    )
+    if channels is not None:
+        query = query.where(Inbox.channel.in_(channels))
+    return [(row.id, row.channel) for row in session.execute(query)]
+
+
+def _lock_claimed(session: Session, claim: Claim) -> Conversation:
+    conversation = lock(session, claim.conversation_id)
+    if conversation.epoch != claim.epoch or conversation.status != "pending":
+        raise RunStopped("owner changed")
+    if conversation.lease_token != claim.token:
+        raise RunStopped("lease lost")
+    return conversation
+
+
+def _database_time(session: Session) -> datetime:
+    current: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return current
+
+
+def _reply_of(session: Session, claim: Claim) -> Message | None:
+    query = (
+        select(Message)
+        .where(Message.reply_to == claim.reply_to)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def _shown(session: Session, reply: Message) -> tuple[str, ...]:
+    query = (
+        select(Event)
+        .where(Event.message_id == reply.id, Event.kind == "sentence")
+        .order_by(Event.seq)
+    )
+    return tuple(event.text for event in session.scalars(query))
+
+
+def _turns_with(
+    session: Session, conversation: Conversation, batch: Sequence[Message]
+) -> tuple[Turn, ...]:
+    """What was said before, then the batch: its last turns, even where a reply came between."""
+    query = (
+        select(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.private.is_(False),
+            Message.state != "growing",
+            (Message.seq <= batch[-1].seq) | (Message.author != "contact"),
+        )
+        .order_by(Message.id.in_([m.id for m in batch]), Message.seq)
+    )
+    return tuple(Turn(m.author, m.text) for m in session.scalars(query))
+
+
+def _begin_run(session: Session, conversation: Conversation) -> AnswerRun:
+    session.execute(
+        update(AnswerRun)
+        .where(AnswerRun.conversation_id == conversation.id, AnswerRun.state == "running")
+        .values(state="abandoned", finished_at=now())
+    )
+    run = AnswerRun(
+        id=new_id(),
+        inbox_id=conversation.inbox_id,
+        conversation_id=conversation.id,
+        contact_id=conversation.contact_id,
+        state="running",
+        started_at=now(),
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def _close_reply(
+    session: Session,
+    conversation: Conversation,
+    reply: Message,
+    claim: Claim,
+    citations: Sequence[dict[str, Any]],
+) -> None:
+    reply.state = "sent"
+    reply.citations = list(citations)
+    record_event(session, conversation, "done", reply)
+    session.execute(
+        update(Message)
+        .where(Message.id.in_(claim.message_ids))
+        .values(state="answered", answered_by=reply.id)
+    )
+    note_reply(session, conversation, reply)
+
+
+def _release(session: Session, conversation: Conversation) -> None:
+    conversation.leased_until = None
+    left = unanswered(session, conversation)
+    conversation.unanswered_since = left[0].created_at if left else None
+
+
+def _join(text: str, sentence: str) -> str:
+    """Chinese and Japanese sentences follow each other without a space; a line break stays."""
+    if not text or text.endswith("\n") or sentence.startswith("\n"):
+        return text + sentence
+    return text + sentence if ord(text[-1]) > 0x2E80 else f"{text} {sentence}"

@@ -1,0 +1,162 @@
+"""What comes in: a contact's message, recorded once in the conversation that its thread names."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bot.conversations.steps import append, change_status, give_to_people, keyed_hash
+from bot.messages import IncomingMessage
+from bot.tables import Attachment, Contact, ContactIdentity, Conversation, Message, new_id, now
+
+REOPEN_WITHIN = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an incoming message. `answer_due` asks the caller to ring the bell."""
+
+    conversation_id: UUID
+    message_id: UUID
+    seq: int
+    is_new: bool
+    answer_due: bool
+
+
+def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
+    """Store a contact's message, once, in the conversation that its thread names.
+
+    Raises `sqlalchemy.exc.IntegrityError` when a concurrent copy was first: run it again.
+    """
+    _lock_thread(session, message)
+    known = _find_by_external_id(session, message)
+    if known is not None:
+        conversation = session.get_one(Conversation, known.conversation_id)
+        due = known.state == "received" and conversation.status == "pending"
+        return Recorded(known.conversation_id, known.id, known.seq, False, due)
+    identity = _find_or_create_identity(session, message)
+    conversation = _find_or_open_conversation(session, message, identity)
+    stored = append(session, conversation, "contact", message.text, state="received")
+    stored.external_id = message.external_id
+    stored.client_id = message.client_id
+    stored.is_automatic = message.is_automatic
+    stored.sent_at = message.sent_at
+    _store_attachments(session, stored, message)
+    _note_arrival(conversation, message)
+    if message.wants_person and conversation.status == "pending":
+        give_to_people(session, conversation, "requested")
+    session.flush()
+    return Recorded(
+        conversation.id,
+        stored.id,
+        conversation.last_seq,
+        is_new=True,
+        answer_due=conversation.unanswered_since is not None,
+    )
+
+
+def _lock_thread(session: Session, message: IncomingMessage) -> None:
+    key = f"{message.inbox_id}|{message.thread}"
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+
+
+def _find_by_external_id(session: Session, message: IncomingMessage) -> Message | None:
+    query = select(Message).where(
+        Message.inbox_id == message.inbox_id, Message.external_id == message.external_id
+    )
+    return session.scalars(query).one_or_none()
+
+
+def _find_or_create_identity(session: Session, message: IncomingMessage) -> ContactIdentity:
+    address_hash = keyed_hash(session, "address", message.contact)
+    query = select(ContactIdentity).where(
+        ContactIdentity.inbox_id == message.inbox_id, ContactIdentity.address_hash == address_hash
+    )
+    identity = session.scalars(query).one_or_none()
+    if identity is not None:
+        return identity
+    contact = Contact(id=new_id())
+    if message.contact_name:
+        contact.name = message.contact_name
+    identity = ContactIdentity(
+        id=new_id(),
+        contact_id=contact.id,
+        inbox_id=message.inbox_id,
+        address_hash=address_hash,
+    )
+    identity.address = message.contact
+    session.add(contact)
+    session.flush()
+    session.add(identity)
+    session.flush()
+    return identity
+
+
+def _find_or_open_conversation(
+    session: Session, message: IncomingMessage, identity: ContactIdentity
+) -> Conversation:
+    thread_hash = keyed_hash(session, "thread", message.thread)
+    query = (
+        select(Conversation)
+        .where(
+            Conversation.inbox_id == message.inbox_id,
+            Conversation.thread_hash == thread_hash,
+            Conversation.contact_id == identity.contact_id,
+        )
+        .order_by(Conversation.number.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    latest = session.scalars(query).one_or_none()
+    if latest is not None and latest.status != "resolved":
+        return latest
+    if latest is not None and latest.resolved_at and latest.resolved_at > now() - REOPEN_WITHIN:
+        latest.resolved_at = None
+        change_status(session, latest, "pending")
+        return latest
+    conversation = Conversation(
+        id=new_id(),
+        inbox_id=message.inbox_id,
+        contact_id=identity.contact_id,
+        thread_hash=thread_hash,
+        previous_id=latest.id if latest else None,
+        status="pending",
+        epoch=0,
+        last_seq=0,
+        lease_token=0,
+        failures=0,
+    )
+    conversation.thread = message.thread
+    session.add(conversation)
+    session.flush()
+    return conversation
+
+
+def _store_attachments(session: Session, stored: Message, message: IncomingMessage) -> None:
+    for attachment in message.attachments:
+        row = Attachment(
+            id=new_id(),
+            message_id=stored.id,
+            contact_id=stored.contact_id,
+            media_type=attachment.media_type,
+            size_bytes=len(attachment.content),
+        )
+        row.name = attachment.name
+        row.content = base64.b64encode(attachment.content).decode()
+        session.add(row)
+
+
+def _note_arrival(conversation: Conversation, message: IncomingMessage) -> None:
+    arrived = now()
+    if conversation.status == "snoozed":
+        conversation.status = "open"
+        conversation.snoozed_until = None
+    if conversation.status == "open":
+        conversation.waiting_since = conversation.waiting_since or arrived
+    elif not message.is_automatic:
+        conversation.unanswered_since = conversation.unanswered_since or arrived

@@ -1,0 +1,176 @@
+"""The steps that the other modules of this room are made of; nobody outside calls them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from bot.messages import Author, ChannelName, ConversationStatus
+from bot.sealing import keyring_of
+from bot.tables import Conversation, Delivery, Event, Inbox, Message, new_id, now
+
+# Channels whose adapters push; a chat visitor's browser reads the committed events itself.
+PUSHED_CHANNELS = frozenset({"email", "slack"})
+
+
+class ConversationError(Exception):
+    """The request does not fit the conversation's state; the message says why."""
+
+
+def channel_of(session: Session, conversation_id: UUID) -> ChannelName | None:
+    """The channel that a conversation came in by, or None if there is no such conversation."""
+    query = (
+        select(Inbox.channel)
+        .join(Conversation, Conversation.inbox_id == Inbox.id)
+        .where(Conversation.id == conversation_id)
+    )
+    return session.scalar(query)
+
+
+def keyed_hash(session: Session, purpose: str, value: str) -> bytes:
+    """The keyed hash under which a value is looked up."""
+    return keyring_of(session).keyed_hash(session, purpose, value)
+
+
+def lock(session: Session, conversation_id: UUID) -> Conversation:
+    query = (
+        select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    conversation = session.scalars(query).one_or_none()
+    if conversation is None:
+        raise ConversationError("There is no such conversation.")
+    return conversation
+
+
+def unanswered(session: Session, conversation: Conversation) -> list[Message]:
+    query = (
+        select(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.author == "contact",
+            Message.state == "received",
+            Message.is_automatic.is_(False),
+        )
+        .order_by(Message.seq)
+    )
+    return list(session.scalars(query))
+
+
+def growing_reply(session: Session, conversation: Conversation) -> Message | None:
+    query = select(Message).where(
+        Message.conversation_id == conversation.id, Message.state == "growing"
+    )
+    return session.scalars(query).one_or_none()
+
+
+def append(
+    session: Session,
+    conversation: Conversation,
+    author: Author,
+    text: str,
+    *,
+    state: str = "sent",
+    private: bool = False,
+    kind: str = "message",
+) -> Message:
+    message = Message(
+        id=new_id(),
+        conversation_id=conversation.id,
+        inbox_id=conversation.inbox_id,
+        contact_id=conversation.contact_id,
+        seq=conversation.last_seq + 1,
+        author=author,
+        private=private,
+        state=state,
+        partial=False,
+        citations=[],
+    )
+    message.text = text
+    session.add(message)
+    session.flush()
+    record_event(session, conversation, kind, message)
+    return message
+
+
+def record_event(
+    session: Session,
+    conversation: Conversation,
+    kind: str,
+    message: Message | None,
+    *,
+    text: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    conversation.last_seq += 1
+    event = Event(
+        conversation_id=conversation.id,
+        seq=conversation.last_seq,
+        contact_id=conversation.contact_id,
+        kind=kind,
+        message_id=message.id if message else None,
+        private=bool(message and message.private),
+        data=data or {},
+    )
+    if text is not None:
+        event.text = text
+    session.add(event)
+
+
+def change_status(session: Session, conversation: Conversation, status: ConversationStatus) -> None:
+    conversation.status = status
+    conversation.epoch += 1
+    conversation.leased_until = None
+    record_event(session, conversation, "status", None, data={"status": status})
+
+
+def give_to_people(session: Session, conversation: Conversation, reason: str) -> None:
+    finish_growing(session, conversation)
+    conversation.handoff_reason = reason
+    conversation.unanswered_since = None
+    conversation.waiting_since = conversation.waiting_since or now()
+    change_status(session, conversation, "open")
+
+
+def finish_growing(session: Session, conversation: Conversation) -> None:
+    reply = growing_reply(session, conversation)
+    if reply is not None:
+        reply.state = "sent"
+        reply.partial = True
+        record_event(session, conversation, "done", reply)
+        note_reply(session, conversation, reply)
+
+
+def note_reply(session: Session, conversation: Conversation, message: Message) -> None:
+    """Note the first reply's time and, where the channel is written to, what to deliver.
+
+    What a take-over cut off was never sent there, so it is not sent now.
+    """
+    conversation.first_reply_at = conversation.first_reply_at or now()
+    inbox = session.get_one(Inbox, conversation.inbox_id)
+    if inbox.channel in PUSHED_CHANNELS and not message.partial:
+        delivery = Delivery(
+            id=new_id(),
+            message_id=message.id,
+            conversation_id=conversation.id,
+            contact_id=conversation.contact_id,
+            epoch=conversation.epoch,
+            destination_hash=conversation.thread_hash,
+            state="pending",
+            attempts=0,
+        )
+        delivery.destination = conversation.thread
+        session.add(delivery)
+
+
+def mark_answered(session: Session, conversation: Conversation, answered_by: UUID | None) -> None:
+    session.execute(
+        update(Message)
+        .where(Message.conversation_id == conversation.id, Message.state == "received")
+        .values(state="answered", answered_by=answered_by)
+    )
