@@ -172,12 +172,15 @@ def check_uniqueness(questions: Sequence[Question]) -> Iterator[str]:
 
 
 def check_balance(questions: Sequence[Question]) -> Iterator[str]:
-    """Yield a finding when the two splits of a written set differ in their mix by over a tenth."""
+    """Yield a finding when the two splits of a written set differ in their mix by over a tenth.
+
+    A set that is all of one split has nothing to compare.
+    """
     splits = {
         name: [question for question in questions if question.split == name]
         for name in ("calibration", "report")
     }
-    if not splits["calibration"]:
+    if not all(splits.values()):
         return
     for label, claim in CLAIMS.items():
         calibration, report = (

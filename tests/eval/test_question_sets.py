@@ -9,6 +9,15 @@ from tests.eval import build_dstc, check
 
 HERE = Path(__file__).parent
 ARTICLES = HERE.parents[1] / "deploy" / "sample_shop" / "articles"
+SHOP_SETS = ("shop_more.jsonl", "shop_fresh.jsonl")
+SHOP_FILES = ("sample_shop.jsonl", *SHOP_SETS)
+ARDUINO_FILES = ("arduino.jsonl", "arduino_more.jsonl", "arduino_fresh.jsonl")
+ONE_SPLIT = {
+    "shop_more.jsonl": "calibration",
+    "arduino_more.jsonl": "calibration",
+    "shop_fresh.jsonl": "report",
+    "arduino_fresh.jsonl": "report",
+}
 GOOD = {
     "id": "shop-001",
     "question": "How long may I keep it?",
@@ -69,6 +78,40 @@ def test_questions_to_arduino_parse_and_are_balanced() -> None:
     assert sum(q.answerable for q in questions) >= 70
 
 
+@pytest.mark.parametrize("name", SHOP_SETS)
+def test_further_questions_to_the_sample_shop_fit_its_articles(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = check.main([str(HERE / name), "--articles", str(ARTICLES)])
+    assert status == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "answerable", "not_answerable"),
+    [("arduino_more.jsonl", 70, 60), ("arduino_fresh.jsonl", 60, 60)],
+)
+def test_further_questions_to_arduino_parse(
+    name: str, answerable: int, not_answerable: int
+) -> None:
+    questions, problems = check.read_questions(HERE / name)
+    assert problems == []
+    assert sum(q.answerable for q in questions) == answerable
+    assert sum(not q.answerable for q in questions) == not_answerable
+    assert sum(not q.answerable and q.near_miss is not None for q in questions) >= 50
+
+
+@pytest.mark.parametrize(("name", "split"), ONE_SPLIT.items())
+def test_a_set_of_one_split_holds_no_other(name: str, split: str) -> None:
+    questions, _ = check.read_questions(HERE / name)
+    assert {question.split for question in questions} == {split}
+
+
+@pytest.mark.parametrize("names", [SHOP_FILES, ARDUINO_FILES])
+def test_no_question_stands_in_two_sets(names: tuple[str, ...]) -> None:
+    questions = [question for name in names for question in check.read_questions(HERE / name)[0]]
+    assert list(check.check_uniqueness(questions)) == []
+
+
 def test_a_good_question_has_no_finding() -> None:
     assert findings({}) == []
 
@@ -99,6 +142,12 @@ def test_a_lopsided_split_is_found() -> None:
     answered = check.Question.model_validate(GOOD)
     other = check.Question.model_validate(GOOD | {"split": "calibration", "answerable": False})
     assert any(found.startswith("answerable") for found in check.check_balance([answered, other]))
+
+
+@pytest.mark.parametrize("split", ["calibration", "report"])
+def test_a_set_of_one_split_is_not_lopsided(split: str) -> None:
+    question = check.Question.model_validate(GOOD | {"split": split})
+    assert list(check.check_balance([question])) == []
 
 
 def test_a_line_with_an_unknown_field_is_a_finding(tmp_path: Path) -> None:
