@@ -15,7 +15,7 @@ from datetime import timedelta
 from bot.answering import prompt, texts
 from bot.answering.citing import cite
 from bot.answering.decide import Decision, decide
-from bot.answering.engine import Engine, Usage
+from bot.answering.engine import Engine, EngineError, Usage
 from bot.answering.evidence import Evidence, Found, gather, told_verbatim
 from bot.answering.ground import Asked, check_sentence
 from bot.answering.intent import read_intent
@@ -29,19 +29,19 @@ from bot.answering.outcome import (
     Outcome,
     Rejected,
 )
-from bot.answering.phrasing import Phrasing, says_yes
+from bot.answering.phrasing import SHORTEST_BUDGET, Phrasing, hear
 from bot.answering.query import read_questions
 from bot.answering.summary import summarize
 from bot.answering.words import content_words
 from bot.messages import Turn
 
-FACTS = 3
+FACTS = 4
 """Evidence sentences that the model is given for a question."""
 RESERVE = timedelta(milliseconds=500)
 """Kept back from the model, so that the evidence can still be sent before the deadline."""
 
 _HANDOFF_PHRASES: dict[str, texts.Phrase] = {
-    "no_evidence": "no_evidence", "instructions": "no_evidence", "declined": "no_evidence",
+    "no_evidence": "no_evidence", "instructions": "no_evidence",
     "wants_person": "wants_person", "failed": "failed", "engine": "engine",
     "own_order": "own_order", "serious": "serious", "partly": "partly",
 }  # fmt: skip
@@ -109,14 +109,19 @@ class _Run:
         self.retrieval_ms = self._elapsed_ms()
 
     def _hear(self, part: _Part) -> None:
-        """Let the model say whether the evidence answers, where that could turn the decision."""
+        """Ask the model whether the evidence answers, where that could turn the decision."""
         if self.engine is None or not part.decision.is_open:
             return
-        written = prompt.compose_check(
-            self.request.company, self._history, part.found.question.text, part.evidence
-        )
-        said = says_yes(self.engine, written, self._budget(), self.request.priority)
-        part.decision = replace(part.decision, says_yes=said)
+        if self._budget() < SHORTEST_BUDGET:
+            self.endings.append("deadline")
+            return
+        written = prompt.compose_check(part.found.question, part.evidence)
+        try:
+            heard = hear(self.engine, written, self._budget(), self.request.priority)
+        except EngineError:
+            self.endings.append("engine_failed")
+        else:
+            part.decision = replace(part.decision, heard=heard)
 
     @property
     def _history(self) -> tuple[Turn, ...]:
@@ -148,7 +153,7 @@ class _Run:
             before = len(self.used)
             if not self._was_told(part):
                 self._hear(part)
-                if part.decision.can_answer:
+                if part.decision.answers:
                     yield from self._tell(part)
             told += len(self.used) > before
         if told == len(self.parts):
@@ -166,22 +171,20 @@ class _Run:
         yield self._outcome(action, reason)
 
     def _tell(self, part: _Part) -> Iterator[CheckedSentence]:
+        """The model's sentences that pass their check, then the near evidence they left out."""
         phrasing = Phrasing(part.evidence, self._asked(part))
         if self.engine is not None:
             yield from self._phrased(self.engine, part, phrasing)
         self.endings.append(phrasing.ending if self.engine else "no_engine")
-        if not phrasing.accepted and part.decision.answers:
-            for sentence in phrasing.verbatim(len(told_verbatim(part.found))):
-                yield from self._emit(sentence)
-        if phrasing.accepted or part.decision.answers:
-            self.used += [part.evidence[index] for index in phrasing.used]
+        for sentence in phrasing.verbatim(len(told_verbatim(part.found))):
+            yield from self._emit(sentence)
+        self.used += [part.evidence[index] for index in phrasing.used]
         self.rejected += phrasing.rejected
         self.usage = phrasing.usage or self.usage
 
     def _phrased(
         self, engine: Engine, part: _Part, phrasing: Phrasing
     ) -> Iterator[CheckedSentence]:
-        """The model's sentences, held back until the decision no longer hangs on the check."""
         written = prompt.compose(
             self.request.company,
             self._history,
@@ -189,18 +192,8 @@ class _Run:
             part.evidence,
             self.language,
         )
-        held: list[CheckedSentence] = []
         for sentence in phrasing.by_model(engine, written, self._budget(), self.request.priority):
-            held.append(sentence)
-            if phrasing.accepted or part.decision.answers_anyway:
-                for each in held:
-                    yield from self._emit(each)
-                held.clear()
-        if phrasing.ending in ("told", "declined") and part.decision.says_yes is not None:
-            part.decision = replace(part.decision, is_grounded=phrasing.accepted > 0)
-        if part.decision.answers:
-            for each in held:
-                yield from self._emit(each)
+            yield from self._emit(sentence)
 
     def _asked(self, part: _Part) -> Asked:
         company = self.request.company
@@ -235,9 +228,7 @@ class _Run:
         return "evidence, verbatim: no engine" if "no_engine" in self.endings else "evidence"
 
     def _why_nothing(self) -> str:
-        if "engine_failed" in self.endings or "deadline" in self.endings:
-            return "engine"
-        return "declined" if "declined" in self.endings else "no_evidence"
+        return "engine" if {"engine_failed", "deadline"} & set(self.endings) else "no_evidence"
 
     def _outcome(self, action: Action, reason: str) -> Outcome:
         text = texts.joined(self.shown)

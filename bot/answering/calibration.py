@@ -23,23 +23,21 @@ RANKING = {
 
 # The chance that the evidence answers: logistic regression over `decide.measure`.
 # fitted below
-INTERCEPT = -2.417
+INTERCEPT = -2.834
 COEFFICIENTS = {
-    "cosine": 0.753,
-    "passage_cosine": 0.806,
-    "search": 0.507,
-    "cross": -0.220,
-    "margin": 0.930,
-    "passage_words": 0.275,
-    "names_missing": -0.697,
-    "figure": 0.074,
+    "cosine": 0.702,
+    "passage_cosine": 0.703,
+    "search": 0.620,
+    "cross": -0.728,
+    "margin": 0.934,
+    "passage_words": 0.918,
+    "names_missing": -1.059,
+    "figure": 0.228,
 }
-ANSWER_AT = 0.48
 # fitted above
 
-# What the model's word adds to the log odds: (constant, yes or no), and once it has written its
-# sentence (constant, yes or no, accepted by the check or not); each +1 or -1 times its weight.
+# The log odds of an answer from those of the evidence and those that the model gives to `yes`:
+# constant, weight of the evidence, weight of the model.
 # weighed below
-SAID = (-0.119, 0.816)
-PHRASED = (-0.053, 0.799, 0.187)
+HEARD = (0.350, 1.088, 1.773)
 # weighed above

@@ -13,59 +13,48 @@ from bot.answering.evidence import Evidence, Found, crosses, figure_fit, level_c
 from bot.answering.figures import without_figures
 from bot.answering.words import content_words, is_unsegmented
 
+ANSWER_AT = 0.5
+"""The probability is calibrated, so this says: answer what is more likely right than wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Whether the articles answer the question.
 
-    `chance` is the evidence's alone; `says_yes` and `is_grounded` are the model's word, once it
-    was heard: that the evidence answers, and that its own sentence passed the check.
+    `chance` is the evidence's alone; `heard` is what the model, once it was asked, gave for the
+    evidence answering. Both are 0..1.
     """
 
     chance: float
     features: Mapping[str, float]
-    says_yes: bool | None = None
-    is_grounded: bool | None = None
+    heard: float | None = None
 
     @property
     def probability(self) -> float:
-        """All of it together, calibrated, 0..1."""
-        odds = math.log(max(self.chance, 1e-6) / max(1 - self.chance, 1e-6))
-        if self.says_yes is None:
-            return _logistic(odds)
-        if self.is_grounded is None:
-            constant, said = calibration.SAID
-            return _logistic(odds + constant + said * _sign(self.says_yes))
-        constant, said, grounded = calibration.PHRASED
-        heard = said * _sign(self.says_yes) + grounded * _sign(self.is_grounded)
-        return _logistic(odds + constant + heard)
+        """Both together, calibrated, 0..1."""
+        if self.heard is None:
+            return self.chance
+        constant, evidence, model = calibration.HEARD
+        return _logistic(constant + evidence * log_odds(self.chance) + model * log_odds(self.heard))
 
     @property
     def answers(self) -> bool:
-        return self.probability >= calibration.ANSWER_AT
+        return self.probability >= ANSWER_AT
 
     @property
     def is_open(self) -> bool:
         """Whether the model's word could turn the decision."""
-        best = replace(self, says_yes=True, is_grounded=True)
-        worst = replace(self, says_yes=False, is_grounded=False)
-        return best.answers != worst.answers
-
-    @property
-    def answers_anyway(self) -> bool:
-        """Whether it answers even if the model's sentence fails the check."""
-        return self.answers and (self.says_yes is None or replace(self, is_grounded=False).answers)
-
-    @property
-    def can_answer(self) -> bool:
-        """Whether it answers if the model's sentence passes the check."""
-        return self.answers or (
-            self.says_yes is not None and replace(self, is_grounded=True).answers
-        )
+        return replace(self, heard=1.0).answers != replace(self, heard=0.0).answers
 
 
-def _sign(claim: bool) -> float:
-    return 1.0 if claim else -1.0
+MOST_SURE = 0.98
+"""A model that gives more than this is overconfident, not better informed."""
+
+
+def log_odds(chance: float) -> float:
+    """Log odds, bounded."""
+    bounded = max(1 - MOST_SURE, min(MOST_SURE, chance))
+    return math.log(bounded / (1 - bounded))
 
 
 def _logistic(odds: float) -> float:

@@ -41,12 +41,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one generation. `timeout` counts from the call of `generate`, queueing included."""
+    """Bounds of one generation. `timeout` counts from the call of `generate`, queueing included.
+
+    `wants_certainty` asks for `Usage.certainty`, which costs a remote server some work.
+    """
 
     max_output_tokens: int
     timeout: timedelta | None = None
     stop: Sequence[str] = ()
     priority: Literal["interactive", "batch"] = "interactive"
+    wants_certainty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Usage:
 
     `cached_tokens` of the `prompt_tokens` came from a prefix cache. Times are milliseconds
     from the call of `generate`: `queue_ms` until prefill began, `ttft_ms` until the first token.
+    `certainty` is the probability, 0..1, that the model gave to the first token it chose: surely
+    there where `Limits.wants_certainty` asked for it and the driver can tell.
     """
 
     prompt_tokens: int
@@ -64,6 +70,7 @@ class Usage:
     queue_ms: float
     ttft_ms: float | None
     total_ms: float
+    certainty: float | None = None
 
 
 class Generation(Protocol):

@@ -21,6 +21,8 @@ MIN_SUPPORT = 0.7
 """Least share of a reply's content words that its evidence must hold."""
 MIN_RECALL = 0.4
 """Least share of what its evidence says that a reply must keep: less is a generalisation."""
+SHORT_CLAUSE, MIN_RECALL_IF_SHORT = 4, 0.75
+"""A clause of so few words must be kept nearly whole."""
 MAX_STRANGE_WORDS = 0.2
 """Largest share of content words that neither evidence nor question holds."""
 
@@ -341,7 +343,13 @@ def _scope(sentence: str, evidence: Support, asked: Asked) -> bool:
         return True
     said = _anchors(sentence)
     clauses = list(_clauses(evidence.text)) or [evidence.text]
-    return max(_kept(said, _anchors(clause)) for clause in clauses) >= MIN_RECALL
+    return any(_keeps_enough(said, _anchors(clause)) for clause in clauses)
+
+
+def _keeps_enough(said: set[str], stated: set[str]) -> bool:
+    """In a short clause every word tells: `teachers can remove students` needs its students."""
+    least = MIN_RECALL if len(stated) > SHORT_CLAUSE else MIN_RECALL_IF_SHORT
+    return _kept(said, stated) >= least
 
 
 def _subjects(sentence: str, evidence: Support, asked: Asked) -> bool:

@@ -90,7 +90,6 @@ class Phrasing:
         verdict = check_sentence(sentence, [each.support for each in self.evidence], self.asked)
         if verdict.evidence is None:
             self.rejected.append(Rejected(sentence, verdict.failed))
-            yield from self._show(0)
             return
         self.accepted += 1
         if verdict.evidence not in self.used:
@@ -111,21 +110,25 @@ class Phrasing:
             self.ending = "deadline"
 
 
-def says_yes(
+def hear(
     engine: Engine,
     written: Prompt,
     budget: timedelta,
     priority: Literal["interactive", "batch"],
-) -> bool | None:
-    """What the model replies to a question for yes or no; None where it says neither or fails."""
-    if budget < SHORTEST_BUDGET:
-        return None
-    try:
-        generation = engine.generate(written, Limits(4, budget, (), priority))
-        said = "".join(generation).strip().lower()
-    except EngineError:
-        return None
-    return next((yes for word, yes in _WORDS if said.startswith(word)), None)
+) -> float | None:
+    """The chance, 0..1, that the model gives to `yes`; None where it says neither yes nor no.
+
+    Raises EngineError, also when the deadline passed before it said anything.
+    """
+    generation = engine.generate(written, Limits(2, budget, (), priority, wants_certainty=True))
+    said = "".join(generation).strip().lower()
+    if generation.usage.finish_reason == "deadline":
+        raise EngineError("the deadline passed before the model said anything")
+    yes = next((yes for word, yes in _WORDS if said.startswith(word)), None)
+    certainty = generation.usage.certainty or UNTOLD_CERTAINTY
+    return None if yes is None else certainty if yes else 1 - certainty
 
 
+UNTOLD_CERTAINTY = 0.8
+"""Where a driver does not tell how sure the model was."""
 _WORDS = (("yes", True), ("no", False), ("是", True), ("否", False), ("不", False))

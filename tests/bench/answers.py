@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 import json
 import pickle
 import random
@@ -31,13 +30,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot import migrate
 from bot.answering.answer import FACTS, answer
-from bot.answering.decide import measure
+from bot.answering.decide import log_odds, measure
 from bot.answering.engine import Engine
 from bot.answering.evidence import Found, gather, told_verbatim
-from bot.answering.ground import Asked
 from bot.answering.outcome import AnswerRequest, Knowledge, Outcome
-from bot.answering.phrasing import Phrasing, says_yes
-from bot.answering.prompt import compose, compose_check, system_prompt
+from bot.answering.phrasing import hear
+from bot.answering.prompt import compose_check
 from bot.answering.query import read_questions
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.evaluation import Case, PastTurn, Question, holds, judge, render
@@ -57,6 +55,10 @@ MANNERS = ("small_talk", "wants_person", "injection")
 CALIBRATION = Path("bot/answering/calibration.py")
 SHOP = Path("deploy/sample_shop/articles")
 QUESTIONS = Path("tests/eval")
+SETS = {
+    "shop": ("sample_shop", "shop_more", "shop_fresh"),
+    "arduino": ("arduino", "arduino_more", "arduino_fresh"),
+}
 COMPANIES = {"shop": "Larkspur Outdoor", "arduino": "Arduino", "dstc": "the city guide"}
 
 
@@ -189,8 +191,11 @@ def read_items(base: str, data: Path) -> list[Item]:
     """The questions of a set: `shop` and `arduino` from the repository, `dstc` drawn."""
     if base == "dstc":
         return _dstc_items(data)
-    name = {"shop": "sample_shop", "arduino": "arduino"}[base]
-    lines = (QUESTIONS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [
+        line
+        for name in SETS[base]
+        for line in (QUESTIONS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return [_item(base, json.loads(line)) for line in lines if line.strip()]
 
 
@@ -323,7 +328,6 @@ FEATURES = (
     "figure",
 )  # fmt: skip
 RIDGE = 2.0
-COST_OF_WRONG = 1.5
 FOLDS = 8
 
 
@@ -362,22 +366,6 @@ def probability(w: Vector, features: dict[str, float]) -> float:
     )
 
 
-def best_cut(samples: Sequence[Sample], chances: Vector) -> float:
-    """The cut with the best balance on written questions: a wrong answer costs 1.5 right ones."""
-    written = [
-        (each, chance) for each, chance in zip(samples, chances, strict=True) if each.weight == 1.0
-    ]
-    cuts = [cut / 100 for cut in range(20, 61)]
-
-    def balance(cut: float) -> float:
-        told = [each.right for each, chance in written if chance >= cut]
-        return sum(told) - COST_OF_WRONG * (len(told) - sum(told))
-
-    # Neighbours are averaged, so that one lucky question does not place the cut.
-    smooth = {cut: np.mean([balance(cut + step / 100) for step in range(-3, 4)]) for cut in cuts}
-    return max(cuts, key=lambda cut: float(smooth[cut]))
-
-
 def auroc(chances: Vector, right: Sequence[bool]) -> float:
     """The chance that a right one is above a wrong one."""
     good, bad = chances[np.array(right)], chances[~np.array(right)]
@@ -389,7 +377,6 @@ def fit(bench: Bench, data: Path) -> None:
     """Fit, print how good it is on questions it did not see, and write calibration.py."""
     samples = calibration_samples(bench, data)
     chances = np.mean([cross_validated(samples, seed) for seed in range(3)], axis=0)
-    cut = best_cut(samples, chances)
     w = fit_weights(samples)
     for name, chosen in _subsets(samples).items():
         right = [samples[place].right for place in chosen]
@@ -404,9 +391,9 @@ def fit(bench: Bench, data: Path) -> None:
     replace_between(
         CALIBRATION,
         "fitted",
-        f"INTERCEPT = {w[0]:.3f}\nCOEFFICIENTS = {{\n{lines}}}\nANSWER_AT = {cut:.2f}\n",
+        f"INTERCEPT = {w[0]:.3f}\nCOEFFICIENTS = {{\n{lines}}}\n",
     )
-    print(f"answer at {cut:.2f}; written to {CALIBRATION}")
+    print(f"written to {CALIBRATION}")
 
 
 def _subsets(samples: Sequence[Sample]) -> dict[str, list[int]]:
@@ -437,17 +424,13 @@ def reliability(chances: Vector, right: Sequence[bool]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the model made of a calibration question: its yes or no, and whether the check
-    accepted the sentence it wrote."""
+    """What the model gave for the evidence of a calibration question answering it, 0..1."""
 
     id: str
-    right: bool
-    chance: float
-    yes: bool
-    grounded: bool
+    heard: float
 
 
-def weigh(bench: Bench, data: Path, engine: Engine, file: Path) -> None:
+def weigh(bench: Bench, data: Path, engine: Engine, file: Path, limit: int | None) -> None:
     """Ask the model about calibration questions and write what its word is worth.
 
     `file` keeps what was said, so that an interrupted run goes on where it stopped. The worth is
@@ -455,19 +438,19 @@ def weigh(bench: Bench, data: Path, engine: Engine, file: Path) -> None:
     """
     samples = calibration_samples(bench, data)
     chances = np.mean([cross_validated(samples, seed) for seed in range(3)], axis=0)
-    known = {said.id: said for said in read_said(file)}
-    for each, chance in zip(samples, chances, strict=True):
-        if each.weight >= 0.6 and 0.15 <= chance <= 0.85 and each.item.id not in known:
-            said = hear(bench, each, float(chance), engine)
-            with file.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(asdict(said)) + "\n")
-    # The evidence's chance is taken anew: what was said stays, the weights may have changed.
-    fresh = {
-        each.item.id: (each.right, float(chance))
+    doubtful = {
+        each.item.id: (each, float(chance))
         for each, chance in zip(samples, chances, strict=True)
+        if each.weight >= 0.6 and 0.05 <= chance <= 0.9
     }
-    heard = [each for each in read_said(file) if each.id in fresh]
-    fit_worth([replace(each, right=fresh[each.id][0], chance=fresh[each.id][1]) for each in heard])
+    known = {said.id for said in read_said(file)}
+    waiting = [each for name, (each, _) in doubtful.items() if name not in known]
+    most = len(waiting) if limit is None else min(limit, len(waiting))
+    for each in random.Random(2).sample(waiting, most):
+        with file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(asdict(said_of(bench, each, engine))) + "\n")
+    heard = [(*doubtful[said.id], said.heard) for said in read_said(file) if said.id in doubtful]
+    fit_worth([(each.right, chance, said) for each, chance, said in heard])
 
 
 def read_said(file: Path) -> list[Said]:
@@ -475,65 +458,31 @@ def read_said(file: Path) -> list[Said]:
     return [Said(**json.loads(line)) for line in lines]
 
 
-def hear(bench: Bench, each: Sample, chance: float, engine: Engine) -> Said:
-    """One question put to the model twice: does the evidence answer, and what is the reply?"""
-    item, company = each.item, COMPANIES[each.item.base]
-    knowledge = bench.seen_by(item)
-    found = gather(read_questions(item.turns, 1)[0], bench.inboxes[item.base], knowledge)
-    question, evidence = found.question.text, found.evidence[:FACTS]
-    yes = says_yes(
-        engine,
-        compose_check(company, item.history, question, evidence),
-        timedelta(minutes=2),
-        "batch",
-    )
-    asked = Asked(found.question.text, item.language, company, system_prompt(company))
-    phrasing = Phrasing(evidence, asked)
-    written = compose(company, item.history, question, evidence, item.language)
-    told = list(phrasing.by_model(engine, written, timedelta(minutes=2), "batch"))
-    print(
-        json.dumps(
-            {
-                "id": item.id,
-                "right": each.right,
-                "yes": yes,
-                "told": [sentence.text for sentence in told],
-                "rejected": [asdict(one) for one in phrasing.rejected],
-            },
-            ensure_ascii=False,
-        ),
-        file=sys.stderr,
-        flush=True,
-    )
-    return Said(item.id, each.right, chance, bool(yes), phrasing.accepted > 0)
+def said_of(bench: Bench, each: Sample, engine: Engine) -> Said:
+    item = each.item
+    question = read_questions(item.turns, 1)[0]
+    found = gather(question, bench.inboxes[item.base], bench.seen_by(item))
+    written = compose_check(question, found.evidence[:FACTS])
+    heard = hear(engine, written, timedelta(minutes=2), "batch")
+    return Said(item.id, 0.5 if heard is None else heard)
 
 
-def fit_worth(said: Sequence[Said]) -> None:
-    """Logistic regression on top of the chances: the model's yes or no alone, then with its
-    sentence accepted or not. Prints how well each tells right from wrong, and writes it."""
-    offset = np.array([np.log(each.chance / (1 - each.chance)) for each in said])
-    y = np.array([each.right for each in said], float)
-    spoken = np.array([1.0 if each.yes else -1.0 for each in said])
-    grounded = np.array([1.0 if each.grounded else -1.0 for each in said])
-    one = np.ones(len(said))
-    alone = fit_offset(np.stack([one, spoken], 1), y, offset)
-    both = fit_offset(np.stack([one, spoken, grounded], 1), y, offset)
-    right = [each.right for each in said]
-    for name, chances in (
-        ("evidence alone", offset),
-        ("with yes or no", offset + alone[1] * spoken),
-        ("with yes or no and the sentence", offset + both[1] * spoken + both[2] * grounded),
-    ):
-        print(f"{name}: n={len(said)} right={sum(right)} AUROC {auroc(chances, right):.3f}")
-    for yes, sure in itertools.product((True, False), repeat=2):
-        group = [each.right for each in said if (each.yes, each.grounded) == (yes, sure)]
-        print(f"yes={yes} accepted={sure}: {sum(group)} right of {len(group)}")
-    replace_between(
-        CALIBRATION,
-        "weighed",
-        f"SAID = ({alone[0]:.3f}, {alone[1]:.3f})\n"
-        f"PHRASED = ({both[0]:.3f}, {both[1]:.3f}, {both[2]:.3f})\n",
-    )
+def fit_worth(heard: Sequence[tuple[bool, float, float]]) -> None:
+    """Logistic regression of right or wrong on the log odds of the evidence and of the model.
+
+    Prints how well each tells right from wrong, and writes the weights.
+    """
+    right = [each for each, _, _ in heard]
+    evidence = np.array([log_odds(chance) for _, chance, _ in heard])
+    model = np.array([log_odds(said) for _, _, said in heard])
+    x = np.stack([np.ones(len(heard)), evidence, model], 1)
+    w = np.array([0.0, 1.0, 0.0]) + fit_offset(x, np.array(right, float), evidence)
+    for name, odds in (("evidence", evidence), ("model", model), ("both", x @ w)):
+        print(f"{name}: n={len(heard)} right={sum(right)} AUROC {auroc(odds, right):.3f}")
+    for line in reliability(1 / (1 + np.exp(-(x @ w))), right):
+        print(line)
+    weights = ", ".join(f"{each:.3f}" for each in w)
+    replace_between(CALIBRATION, "weighed", f"HEARD = ({weights})\n")
 
 
 def fit_offset(x: Vector, y: Vector, offset: Vector) -> Vector:
@@ -556,10 +505,11 @@ def replace_between(file: Path, mark: str, lines: str) -> None:
 
 
 def report(
-    bench: Bench, base: str, data: Path, engine: Engine | None, limit: int | None
+    bench: Bench, base: str, data: Path, engine: Engine | None, limit: int | None, prefix: str = ""
 ) -> list[Case]:
-    """Answer the report questions of a set, and judge them as `frontdesk eval` does."""
+    """Answer a set's report questions whose ids begin so; judge them as `frontdesk eval` does."""
     items = [each for each in read_items(base, data) if each.split == "report"]
+    items = [each for each in items if each.id.startswith(prefix)]
     if limit is not None:
         items = random.Random(1).sample(items, min(limit, len(items)))
     cases = []
@@ -630,6 +580,7 @@ def main() -> None:
         "--cache", type=Path, default=Path.home() / ".cache" / "frontdesk" / "engine"
     )
     parser.add_argument("--limit", type=int, help="so many questions, drawn at random")
+    parser.add_argument("--prefix", default="", help="only ids that begin so, as arduino-f")
     options = parser.parse_args()
     if options.task == "prepare":
         prepare(options.home, options.data)
@@ -645,10 +596,10 @@ def run(bench: Bench, options: argparse.Namespace) -> None:
         fit(bench, options.data)
     elif options.task == "weigh":
         assert engine is not None, "weigh needs --model"
-        weigh(bench, options.data, engine, options.home / "said.jsonl")
+        weigh(bench, options.data, engine, options.home / "said.jsonl", options.limit)
     else:
-        for line in render(report(bench, options.base, options.data, engine, options.limit)):
-            print(line)
+        cases = report(bench, options.base, options.data, engine, options.limit, options.prefix)
+        print("\n".join(render(cases)))
     bench.knowledge.save()
 
 

@@ -27,13 +27,15 @@ class Decoded:
     """What one step brought to one request.
 
     `token_ids` leave out the end token; `finish` says that the request holds no slot any more;
-    `cached_tokens` of its prompt came from the prefix cache.
+    `cached_tokens` of its prompt came from the prefix cache; `certainty` is the probability of
+    the first of these tokens.
     """
 
     request_id: int
     token_ids: Sequence[int]
     cached_tokens: int
     finish: Literal["stop", "length", "failed"] | None
+    certainty: float | None = None
 
 
 class Backend(Protocol):
@@ -217,7 +219,7 @@ class LocalEngine:
         if request is None:
             return
         request.count_cached(decoded.cached_tokens)
-        request.accept(decoded.token_ids)
+        request.accept(decoded.token_ids, decoded.certainty)
         with self._wake:
             self._totals.output_tokens += len(decoded.token_ids)
         if decoded.finish == "failed":

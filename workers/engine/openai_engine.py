@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -188,13 +189,19 @@ class _Exchange:
             self._request.count(usage["prompt_tokens"], cached, usage["completion_tokens"])
         for choice in chunk["choices"]:
             if text := choice["delta"].get("content"):
-                self._request.accept([text])
+                self._request.accept([text], _certainty(choice))
             if reason := choice.get("finish_reason"):
                 return "length" if reason == "length" else "stop"
         return None
 
     def _fail(self, what: str) -> None:
         self._request.fail(EngineError(what))
+
+
+def _certainty(choice: Mapping[str, Any]) -> float | None:
+    """The probability of a chunk's first token, where the server tells it."""
+    told = (choice.get("logprobs") or {}).get("content")
+    return math.exp(told[0]["logprob"]) if told else None
 
 
 class _Server:

@@ -28,6 +28,8 @@ def compose_request(prompt: Prompt, limits: Limits, model: str) -> dict[str, Any
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if limits.wants_certainty:
+        body["logprobs"] = True
     if limits.stop:
         body["stop"] = list(limits.stop)[:MAX_STOPS]
     return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -91,9 +92,11 @@ class OpenVinoBackend:
     def _read(self, request_id: int) -> Decoded | None:
         one = self._running[request_id]
         fresh: list[int] = []
+        logs: list[float] = []
         while one.handle.can_read():
             for output in one.handle.read().values():
                 fresh += output.generated_ids
+                logs += output.generated_log_probs
         one.output_ids += fresh
         finish = self._finish(one)
         if not fresh and finish is None:
@@ -102,7 +105,8 @@ class OpenVinoBackend:
             del self._running[request_id]
             self._ledger.add([*one.prompt_ids, *one.output_ids[:-1]])
         text = [token for token in fresh if token not in self._end_ids]
-        return Decoded(request_id, text, one.cached_tokens, finish)
+        certainty = math.exp(logs[0]) if logs else None
+        return Decoded(request_id, text, one.cached_tokens, finish, certainty)
 
     def _finish(self, one: _Running) -> Literal["stop", "length", "failed"] | None:
         status = one.handle.get_status().name
@@ -116,6 +120,7 @@ class OpenVinoBackend:
         settings = openvino_genai.GenerationConfig()
         settings.do_sample = False
         settings.max_new_tokens = max_output_tokens
+        settings.logprobs = 1
         # Answers copy from their evidence: try the tokens that followed the same words there.
         settings.num_assistant_tokens = GUESSED_TOKENS
         settings.max_ngram_size = MATCHED_TOKENS

@@ -42,6 +42,7 @@ class Request:
         self._output_tokens = 0
         self._queue_ms: float | None = None
         self._ttft_ms: float | None = None
+        self._certainty: float | None = None
         self._abandoned = False
         self._wake: Callable[[], None] | None = None
 
@@ -73,13 +74,17 @@ class Request:
         self._prompt_tokens, self._cached_tokens = prompt_tokens, cached_tokens
         self._output_tokens = output_tokens
 
-    def accept(self, tokens: Sequence[Any]) -> None:
-        """Take decoded tokens; ends the request when they complete a stop string."""
+    def accept(self, tokens: Sequence[Any], certainty: float | None = None) -> None:
+        """Take decoded tokens; ends the request when they complete a stop string.
+
+        `certainty` is the probability of the first of them.
+        """
         with self._changed:
             if self.has_ended or not tokens:
                 return
             if self._ttft_ms is None:
                 self._ttft_ms = self._elapsed_ms()
+                self._certainty = certainty
             self._output_tokens += len(tokens)
             self._give(self._text.push(tokens))
             if self._text.stopped:
@@ -145,6 +150,7 @@ class Request:
             queue_ms=total_ms if self._queue_ms is None else self._queue_ms,
             ttft_ms=self._ttft_ms,
             total_ms=total_ms,
+            certainty=self._certainty,
         )
         self._changed.notify_all()
 

@@ -111,7 +111,9 @@ class CausalBackend:
         self._prefilling.pop(0)
         self._prefixes.put(row.tokens, row.layers)
         self._batch.add(row)
-        return [self._take(row, int(logits[0].argmax()))]
+        chances = logits[0].softmax(dim=-1)
+        token = int(chances.argmax())
+        return [self._take(row, token, float(chances[token]))]
 
     def _decode(self) -> list[Decoded]:
         self._batch.merge()
@@ -149,7 +151,7 @@ class CausalBackend:
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
 
-    def _take(self, row: _Row, token: int) -> Decoded:
+    def _take(self, row: _Row, token: int, certainty: float | None = None) -> Decoded:
         is_end = token in self._end_ids
         row.tokens.append(token)
         produced = len(row.tokens) - row.prompt_tokens
@@ -160,7 +162,8 @@ class CausalBackend:
             finish = "length"
         if finish:
             self._retire(row)
-        return Decoded(row.request_id, () if is_end else (token,), row.cached_tokens, finish)
+        token_ids = () if is_end else (token,)
+        return Decoded(row.request_id, token_ids, row.cached_tokens, finish, certainty)
 
     def _retire(self, row: _Row) -> None:
         layers = self._batch.remove(row)

@@ -82,7 +82,10 @@ class Seq2SeqBackend:
             use_cache=True,
         )
         row.cache = output.past_key_values
-        return self._take(row, self._choose(row, output.logits[0, -1].float()))
+        logits = output.logits[0, -1].float()
+        token = self._choose(row, logits)
+        is_first = len(row.tokens) == 1
+        return self._take(row, token, float(logits.softmax(-1)[token]) if is_first else None)
 
     def _choose(self, row: _Row, logits: torch.Tensor) -> int:
         """Greedy, with the tokens that a checkpoint's own generation settings force or forbid."""
@@ -94,7 +97,7 @@ class Seq2SeqBackend:
         logits[self._never] = -torch.inf
         return int(logits.argmax())
 
-    def _take(self, row: _Row, token: int) -> Decoded:
+    def _take(self, row: _Row, token: int, certainty: float | None) -> Decoded:
         row.tokens.append(token)
         is_end = token in self._end_ids
         finish: Literal["stop", "length"] | None = None
@@ -104,7 +107,7 @@ class Seq2SeqBackend:
             finish = "length"
         if finish:
             self.drop(row.request_id)
-        return Decoded(row.request_id, () if is_end else (token,), 0, finish)
+        return Decoded(row.request_id, () if is_end else (token,), 0, finish, certainty)
 
 
 def _first_token(model: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         generation = self.server.engine.generate(read_prompt(body), read_limits(body))
         self.server.generations.append(generation)
         self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+        if body.get("logprobs"):
+            self._certain(generation)
         for piece in generation:
             if self.server.hang_up_once:
                 self.server.hang_up_once = False
@@ -84,6 +87,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self._event({"choices": [{"index": 0, "delta": {"content": piece}}]})
         self._finish(generation)
+
+    def _certain(self, generation: Generation) -> None:
+        """The text in one chunk, for the first token's chance is told only at the end."""
+        text = "".join(generation)
+        chance = generation.usage.certainty
+        assert chance is not None
+        told = {"content": [{"token": "", "logprob": math.log(chance)}]}
+        self._event({"choices": [{"index": 0, "delta": {"content": text}, "logprobs": told}]})
 
     def _finish(self, generation: Generation) -> None:
         usage = generation.usage
@@ -116,4 +127,5 @@ def read_prompt(body: dict[str, Any]) -> Prompt:
 
 
 def read_limits(body: dict[str, Any]) -> Limits:
-    return Limits(body["max_tokens"], stop=body.get("stop", ()))
+    asks = body.get("logprobs", False)
+    return Limits(body["max_tokens"], stop=body.get("stop", ()), wants_certainty=asks)

@@ -56,6 +56,16 @@ class EngineContract:
         assert usage.ttft_ms is not None
         assert 0 <= usage.queue_ms <= usage.ttft_ms <= usage.total_ms
 
+    def test_the_first_tokens_chance_is_told(self, subject: Subject) -> None:
+        chances = []
+        for _ in range(2):
+            generation = subject.engine.generate(ORDER, Limits(SHORT, wants_certainty=True))
+            list(generation)
+            chances.append(generation.usage.certainty)
+        assert chances[0] is not None
+        assert 0 < chances[0] <= 1
+        assert chances[1] == pytest.approx(chances[0], rel=0.05)
+
     def test_usage_is_refused_before_the_end(self, subject: Subject) -> None:
         generation = subject.engine.generate(ORDER, Limits(SHORT))
         with pytest.raises(RuntimeError):
