@@ -41,11 +41,17 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
         return Recorded(known.conversation_id, known.id, known.seq, False, due)
     identity = _find_or_create_identity(session, message)
     conversation = _find_or_open_conversation(session, message, identity)
-    stored = append(session, conversation, "contact", message.text, state="received")
-    stored.external_id = message.external_id
-    stored.client_id = message.client_id
-    stored.is_automatic = message.is_automatic
-    stored.sent_at = message.sent_at
+    stored = append(
+        session,
+        conversation,
+        "contact",
+        message.text,
+        state="received",
+        external_id=message.external_id,
+        client_id=message.client_id,
+        is_automatic=message.is_automatic,
+        sent_at=message.sent_at,
+    )
     _store_attachments(session, stored, message)
     _note_arrival(conversation, message)
     if message.wants_person and conversation.status == "pending":

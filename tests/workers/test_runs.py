@@ -353,7 +353,7 @@ def test_one_bell_answers_all_mail_that_waits(
     desk = Desk(sessions, "email")
     letters = [desk.write("A letter.", contact=f"contact-{number}") for number in range(3)]
     with running(sessions, redis_url, Says("Thank you.")) as made:
-        answer_conversation(made, letters[0])
+        answer_conversation(made, letters[0], queue=BATCH)
     assert [desk.shown(letter) for letter in letters] == [["Thank you."]] * 3
 
 
@@ -365,10 +365,10 @@ def test_mail_without_a_free_slot_waits_for_who_has_one(
     says = Says("Thank you.")
     with running(sessions, redis_url, says) as made:
         made.batch_slots.acquire()
-        answer_conversation(made, letter)
+        answer_conversation(made, letter, queue=BATCH)
         assert says.requests == []
         made.batch_slots.release()
-        answer_conversation(made, letter)
+        answer_conversation(made, letter, queue=BATCH)
     assert desk.shown(letter) == ["Thank you."]
 
 
