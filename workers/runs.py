@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from bot import conversations
 from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
 from bot.conversations import BatchGrew, Claim, ConversationError, RunStopped
-from bot.events import Advance, conversation_topic, run_topic
+from bot.events import Advance, run_topic
 from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import embed_sentences, index_article
 from bot.messages import ChannelName, Turn
@@ -84,7 +84,6 @@ def _claim(runtime: Runtime, conversation_id: UUID) -> Claim | None:
 def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
     try:
         with runtime.leases.keep(claim):
-            runtime.publisher.publish(conversation_topic(claim.conversation_id), {"typing": "bot"})
             advance = _write_reply(runtime, claim, merge_new=merge_new)
     except BatchGrew:
         _let_go(runtime, claim, failed=False)
