@@ -112,8 +112,9 @@ def _refuse_ended(_connection: object, record: ConnectionPoolEntry, _proxy: obje
 
 def _options(pool_size: int) -> dict[str, Any]:
     return {
-        "pool_size": pool_size,
-        "max_overflow": pool_size,
+        # All are kept: one that is opened for a single use costs more than ten messages.
+        "pool_size": 2 * pool_size,
+        "max_overflow": 0,
         "pool_timeout": 15,
         "hide_parameters": True,  # errors reach the log, and parameters hold text
         "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S, "options": IDLE_LIMIT},

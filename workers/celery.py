@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 from celery.worker.control import inspect_command
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from bot import logs
 from bot.queue import (
@@ -54,7 +54,7 @@ def worker_settings() -> dict[str, Any]:
     }
 
 
-app = Celery("workers")
+app = Celery("workers", task_cls="workers.waking:WakingTask")
 app.add_defaults(worker_settings)
 
 

@@ -170,7 +170,7 @@ def _finish(
             advance = conversations.finish_reply(
                 session, claim, citations, outcome.language, last=text, merge_new=merge_new
             )
-        _store(session, claim.run_id, outcome, reply_id=conversations.reply_id(session, claim))
+        _store(session, claim.run_id, outcome, reply_id=advance.reply_id)
     log.info(
         "answered conversation=%s action=%s reason=%s ttft_ms=%s total_ms=%.0f",
         claim.conversation_id,

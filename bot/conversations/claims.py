@@ -145,11 +145,6 @@ def commit_sentence(
     return Advance(conversation.id, conversation.last_seq)
 
 
-def reply_id(session: Session, claim: Claim) -> UUID | None:
-    """The id of the claim's reply, once there is one."""
-    return session.scalar(select(Message.id).where(Message.reply_to == claim.reply_to))
-
-
 def finish_reply(
     session: Session,
     claim: Claim,
@@ -175,9 +170,8 @@ def finish_reply(
     conversation.failures = 0
     _release(conversation, claim, waiting)
     session.flush()
-    return Advance(
-        conversation.id, conversation.last_seq, conversation.unanswered_since is not None
-    )
+    is_due = conversation.unanswered_since is not None
+    return Advance(conversation.id, conversation.last_seq, is_due, reply.id)
 
 
 def finish_handoff(
@@ -203,7 +197,7 @@ def finish_handoff(
         .where(Delivery.conversation_id == conversation.id, Delivery.epoch == claim.epoch)
         .values(epoch=conversation.epoch)
     )
-    return Advance(advance.conversation_id, conversation.last_seq)
+    return Advance(conversation.id, conversation.last_seq, reply_id=advance.reply_id)
 
 
 def abandon_run(session: Session, claim: Claim, *, failed: bool) -> Advance:
