@@ -59,9 +59,7 @@ IS_UNANSWERED = and_(
 
 def is_unanswered(message: Message) -> bool:
     """The same as IS_UNANSWERED, of a row that was read."""
-    return (
-        message.author == "contact" and message.state == "received" and not message.is_automatic
-    )
+    return message.author == "contact" and message.state == "received" and not message.is_automatic
 
 
 def unanswered(session: Session, conversation: Conversation) -> list[Message]:
