@@ -374,8 +374,9 @@ def test_mail_without_a_free_slot_waits_for_who_has_one(
 
 
 def test_the_queue_that_rang_decides_whether_a_slot_is_needed(
-    sessions: sessionmaker[Session], redis_url: str
+    sessions: sessionmaker[Session], redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery wants to be configured even to call a task
     desk = Desk(sessions, "email")
     letter = desk.write("A letter.")
     with running(sessions, redis_url, Says("Thank you.")) as made:
