@@ -54,7 +54,7 @@ def worker_settings() -> dict[str, Any]:
     }
 
 
-app = Celery("workers", task_cls="workers.waking:WakingTask")
+app = Celery("workers", task_cls="workers.bells:BellTask")
 app.add_defaults(worker_settings)
 
 

@@ -9,8 +9,8 @@ import pytest
 from celery.worker.request import Request
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
+from workers.bells import BellRequest, BellTask
 from workers.celery import app
-from workers.waking import WakingRequest, WakingTask
 
 
 class Loop:
@@ -33,8 +33,8 @@ def loop() -> Iterator[Loop]:
 
 
 def test_every_task_wakes_the_loop_at_its_end() -> None:
-    assert issubclass(app.Task, WakingTask)
-    assert app.Task.Request is WakingRequest
+    assert issubclass(app.Task, BellTask)
+    assert app.Task.Request is BellRequest
 
 
 @pytest.mark.parametrize("breaks", [False, True])
@@ -49,7 +49,7 @@ def test_the_loop_is_woken_after_the_task_was_counted_off(
             raise ValueError("no result")
 
     monkeypatch.setattr(Request, "on_success", count_off)
-    request = WakingRequest.__new__(WakingRequest)
+    request = BellRequest.__new__(BellRequest)
     if breaks:
         with pytest.raises(ValueError, match="no result"):
             request.on_success((False, None, 0.1))
