@@ -1,15 +1,11 @@
-"""How a worker holds a bell: it is gone when it is taken, and its end lets the next one be taken.
-
-A worker whose threads are all busy takes no bell, so that other workers may. Celery's loop does
-not hear a thread end, though, and would look again only after up to a second of silence: the
-worker would then answer as many conversations a second as it has threads, however fast it is.
-"""
+"""How a worker holds a bell: it is gone when it is taken, and its end lets the next one be taken."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from celery import Task
+from celery.concurrency.thread import ApplyResult, TaskPool
 from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
@@ -21,20 +17,32 @@ class BellRequest(Request):
         """Nothing to tell Redis: with `no_ack` it keeps no book, and Postgres holds the truth."""
         self.acknowledged = True
 
-    def on_success(self, *args: Any, **kwargs: Any) -> Any:
-        """Called in the task's thread when it ended, well or badly."""
-        try:
-            return super().on_success(*args, **kwargs)
-        finally:
-            loop = get_event_loop()
-            if loop is not None:
-                loop.call_soon(_look_again)
-
 
 class BellTask(Task):
     """The base of all tasks."""
 
     Request = BellRequest
+
+
+class BellPool(TaskPool):
+    """Celery's threads, whose ends its loop hears.
+
+    A worker whose threads are all busy takes no bell, so that other workers may. By itself the
+    loop would look again only after up to a second of silence: the worker would answer as many
+    conversations a second as it has threads, however fast it is.
+    """
+
+    def on_apply(self, *args: Any, **kwargs: Any) -> ApplyResult:
+        """Run a task in a thread; when it has ended and is counted off, wake the loop."""
+        result = super().on_apply(*args, **kwargs)
+        result.f.add_done_callback(_wake_loop)
+        return result
+
+
+def _wake_loop(_ended: object) -> None:
+    loop = get_event_loop()
+    if loop is not None:
+        loop.call_soon(_look_again)
 
 
 def _look_again() -> None:

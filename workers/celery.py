@@ -35,7 +35,7 @@ def worker_settings() -> dict[str, Any]:
     return {
         **celery_settings(settings.redis_url),
         "imports": ["workers.tasks"],
-        "worker_pool": "threads",
+        "worker_pool": "workers.bells:BellPool",
         "worker_concurrency": settings.worker_threads,
         "beat_schedule": {
             "sweep": {
