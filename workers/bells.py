@@ -1,4 +1,4 @@
-"""How a worker holds a bell: it is gone when it is taken, and its end lets the next one be taken."""
+"""How a worker holds a bell: it is gone once taken, and its end lets the next one be taken."""
 
 from __future__ import annotations
 
