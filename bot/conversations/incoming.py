@@ -85,6 +85,7 @@ _RUNNING = (
     .limit(1)
     .options(joinedload(Conversation.inbox, innerjoin=True))
     .with_for_update(of=Conversation)
+    .execution_options(populate_existing=True)
 )
 
 
