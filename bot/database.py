@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import select
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -13,6 +15,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.sealing import Keyring, MasterKey, SealingError, install
 from bot.settings import Settings, SettingsError
@@ -56,7 +59,9 @@ def keyring_of_settings(settings: Settings) -> Keyring:
 
 def make_engine(database_url: str, pool_size: int = 5) -> Engine:
     """A sync engine: workers, commands, migrations."""
-    return create_engine(database_url, **_options(pool_size))
+    engine = create_engine(database_url, **_options(pool_size))
+    event.listen(engine, "checkout", _refuse_ended)
+    return engine
 
 
 def make_sessions(engine: Engine, keyring: Keyring) -> sessionmaker[Session]:
@@ -68,7 +73,9 @@ def make_sessions(engine: Engine, keyring: Keyring) -> sessionmaker[Session]:
 
 def make_async_engine(database_url: str, pool_size: int = 10) -> AsyncEngine:
     """An async engine: the web and channels processes."""
-    return create_async_engine(database_url, **_options(pool_size))
+    engine = create_async_engine(database_url, **_options(pool_size))
+    event.listen(engine.sync_engine, "checkout", _refuse_ended)
+    return engine
 
 
 def make_async_sessions(engine: AsyncEngine, keyring: Keyring) -> async_sessionmaker[AsyncSession]:
@@ -81,11 +88,33 @@ def make_async_sessions(engine: AsyncEngine, keyring: Keyring) -> async_sessionm
     )
 
 
+def without_transactions(
+    sessions: async_sessionmaker[AsyncSession],
+) -> async_sessionmaker[AsyncSession]:
+    """Sessions whose statements stand alone: one read costs one round trip and not three."""
+    engine = sessions.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+    return async_sessionmaker(**(sessions.kw | {"bind": engine}))
+
+
+def _refuse_ended(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Before use, notice a connection that the server has ended; the pool then makes another.
+
+    An idle connection has nothing to say, so one that can be read from brings the end or a
+    notice of it. That is one system call, where a ping would be a round trip.
+    """
+    connection: Any = record.driver_connection
+    said = select.poll()
+    if not connection.closed:
+        said.register(connection.fileno(), select.POLLIN)
+    if connection.closed or said.poll(0):
+        raise DisconnectionError("the server ended this connection")
+
+
 def _options(pool_size: int) -> dict[str, Any]:
     return {
-        "pool_size": pool_size,
-        "max_overflow": pool_size,
-        "pool_pre_ping": True,
+        # All are kept: one that is opened for a single use costs more than ten messages.
+        "pool_size": 2 * pool_size,
+        "max_overflow": 0,
         "pool_timeout": 15,
         "hide_parameters": True,  # errors reach the log, and parameters hold text
         "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S, "options": IDLE_LIMIT},

@@ -35,11 +35,15 @@ QUIET_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """A committed step of a conversation: publish `seq`; ring for an answer if `answer_due`."""
+    """A committed step of a conversation: publish `seq`; ring for an answer if `answer_due`.
+
+    `reply_id` names the bot's reply that the step was about.
+    """
 
     conversation_id: UUID
     seq: int
     answer_due: bool = False
+    reply_id: UUID | None = None
 
 
 def conversation_topic(conversation_id: UUID) -> str:

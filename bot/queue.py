@@ -43,6 +43,7 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "health_check_interval": 10,
             "visibility_timeout": 3600,
+            "priority_steps": [0],  # one list for a queue, not four to look into
             "global_keyprefix": "frontdesk:",
         },
         # A bell is acknowledged when taken: if its worker dies, the sweep rings again.

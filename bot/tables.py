@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from bot.messages import Author, ChannelName, ConversationStatus
 from bot.sealing import Envelope, KeyStore, SealedText, Sealing, WrappedKey
@@ -282,6 +282,8 @@ class Conversation(Sealing, Base):
     resolved_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    # Comes along where a conversation is locked; whoever then asks the session for it, has it.
+    inbox: Mapped[Inbox] = relationship(lazy="raise", viewonly=True)
     thread = SealedText("thread_sealed")
     summary = SealedText("summary_sealed")
 

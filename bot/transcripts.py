@@ -68,27 +68,31 @@ def events_after(
 ) -> list[EventView]:
     """Committed events with a greater `seq`, oldest first; a visitor never sees private ones."""
     query = (
-        select(Event, Message)
+        select(Event, Message, Agent.name)
         .outerjoin(Message, Message.id == Event.message_id)
+        .outerjoin(Agent, Agent.id == Message.agent_id)
         .where(Event.conversation_id == conversation_id, Event.seq > seq)
         .order_by(Event.seq)
         .limit(limit)
     )
     if not staff:
         query = query.where(Event.private.is_(False))
-    names = _agent_names(session)
-    return [_view_event(event, message, names) for event, message in session.execute(query)]
+    return [view_event(*row) for row in session.execute(query)]
 
 
 def messages_of(
     session: Session, conversation_id: UUID, *, staff: bool = False
 ) -> list[MessageView]:
     """All messages, oldest first; a visitor never sees private ones."""
-    query = select(Message).where(Message.conversation_id == conversation_id).order_by(Message.seq)
+    query = (
+        select(Message, Agent.name)
+        .outerjoin(Agent, Agent.id == Message.agent_id)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Message.seq)
+    )
     if not staff:
         query = query.where(Message.private.is_(False))
-    names = _agent_names(session)
-    return [_view_message(message, names) for message in session.scalars(query)]
+    return [_view_message(*row) for row in session.execute(query)]
 
 
 def view(session: Session, conversation_id: UUID) -> ConversationView | None:
@@ -145,7 +149,8 @@ def _agent_names(session: Session) -> dict[UUID, str]:
     return {row.id: row.name for row in session.execute(select(Agent.id, Agent.name))}
 
 
-def _view_event(event: Event, message: Message | None, names: dict[UUID, str]) -> EventView:
+def view_event(event: Event, message: Message | None, author_name: str | None) -> EventView:
+    """An event with its message and the name of the agent who wrote it, if one did."""
     data: dict[str, Any] = {"at": event.created_at.isoformat(), **event.data}
     if message is not None:
         data["message_id"] = str(message.id)
@@ -153,7 +158,7 @@ def _view_event(event: Event, message: Message | None, names: dict[UUID, str]) -
         data["text"] = event.text
     if message is not None and event.kind in ("message", "done", "reply"):
         data["author"] = message.author
-        data["author_name"] = names.get(message.agent_id) if message.agent_id else None
+        data["author_name"] = author_name
         data["private"] = message.private
     if message is not None and event.kind == "message":
         data["text"] = message.text
@@ -164,12 +169,12 @@ def _view_event(event: Event, message: Message | None, names: dict[UUID, str]) -
     return EventView(event.seq, event.kind, data)
 
 
-def _view_message(message: Message, names: dict[UUID, str]) -> MessageView:
+def _view_message(message: Message, author_name: str | None) -> MessageView:
     return MessageView(
         id=message.id,
         seq=message.seq,
         author=message.author,
-        author_name=names.get(message.agent_id) if message.agent_id else None,
+        author_name=author_name,
         text=message.text,
         private=message.private,
         partial=message.partial,

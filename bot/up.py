@@ -268,7 +268,7 @@ class _Up:
             self._program("channels", [*python, "bot", "channels"], environ),
             self._program(
                 "worker",
-                [*celery, "worker", "-Q", QUEUES, "-P", "threads", "-c", threads],
+                [*celery, "worker", "-Q", QUEUES, "-c", threads],
                 environ,
                 is_ready=self._worker_answers,
             ),

@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_shutdown, worker_shutting_down
 from celery.worker.control import inspect_command
+from kombu.entity import Exchange, Queue
 
 from bot import logs
 from bot.queue import (
@@ -21,6 +22,7 @@ from bot.queue import (
 from bot.settings import Settings, SettingsError
 from workers import runtime
 
+QUEUES = (INTERACTIVE, BATCH, KNOWLEDGE)
 SWEEP_SECONDS = 5.0
 SWEEP_EXPIRES_SECONDS = 60.0
 
@@ -33,7 +35,7 @@ def worker_settings() -> dict[str, Any]:
     return {
         **celery_settings(settings.redis_url),
         "imports": ["workers.tasks"],
-        "worker_pool": "threads",
+        "worker_pool": "workers.bells:BellPool",
         "worker_concurrency": settings.worker_threads,
         "beat_schedule": {
             "sweep": {
@@ -45,16 +47,15 @@ def worker_settings() -> dict[str, Any]:
         },
         "beat_schedule_filename": str(settings.home / "run" / "beat-schedule"),
         "beat_max_loop_interval": SWEEP_SECONDS,
-        # A worker that is told no queue serves all of them.
-        "task_queues": None,
-        "task_create_missing_queues": True,
+        # A worker that is told no queue serves all of them. Celery's own book of unfinished tasks
+        # costs more round trips than the bell itself, and Postgres keeps that book already.
+        "task_queues": [Queue(name, Exchange(name), name, no_ack=True) for name in QUEUES],
         "task_default_queue": INTERACTIVE,
     }
 
 
-app = Celery("workers")
+app = Celery("workers", task_cls="workers.bells:BellTask")
 app.add_defaults(worker_settings)
-QUEUES = (INTERACTIVE, BATCH, KNOWLEDGE)
 
 
 @setup_logging.connect

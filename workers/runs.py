@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 
 from bot import conversations
 from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
-from bot.conversations import BatchGrew, Claim, RunStopped
-from bot.events import Advance, conversation_topic, run_topic
+from bot.conversations import BatchGrew, Claim, ConversationError, RunStopped
+from bot.events import Advance, run_topic
 from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import embed_sentences, index_article
 from bot.messages import ChannelName, Turn
-from bot.queue import AWAY, BATCH_CHANNELS
+from bot.queue import AWAY, BATCH, BATCH_CHANNELS, INTERACTIVE
 from bot.tables import AnswerRun, Article, Inbox, now
 from workers.runtime import Runtime
 
@@ -41,13 +41,14 @@ ENOUGH_BELLS, ALWAYS_RUNG = 300, 20
 # -- a conversation's answer -----------------------------------------------------------------
 
 
-def answer_conversation(runtime: Runtime, conversation_id: UUID) -> None:
-    """Answer what is unanswered; at most one run at a time holds a conversation."""
-    with runtime.sessions() as session:
-        channel = conversations.channel_of(session, conversation_id)
-    if channel is None:
-        return
-    if channel not in BATCH_CHANNELS:
+def answer_conversation(
+    runtime: Runtime, conversation_id: UUID, *, queue: str = INTERACTIVE
+) -> None:
+    """Answer what is unanswered; at most one run at a time holds a conversation.
+
+    What was rung for by the batch queue waits for one of the batch slots.
+    """
+    if queue != BATCH:
         _run_conversation(runtime, conversation_id)
         return
     with _slot(runtime.batch_slots) as has_slot:
@@ -59,8 +60,7 @@ def answer_conversation(runtime: Runtime, conversation_id: UUID) -> None:
 
 def _run_conversation(runtime: Runtime, conversation_id: UUID) -> None:
     for restart in range(MAX_RESTARTS + 1):
-        with runtime.sessions.begin() as session:
-            claim = conversations.claim_run(session, conversation_id, runtime.leases.length)
+        claim = _claim(runtime, conversation_id)
         if claim is None:
             return
         try:
@@ -73,10 +73,17 @@ def _run_conversation(runtime: Runtime, conversation_id: UUID) -> None:
         return
 
 
+def _claim(runtime: Runtime, conversation_id: UUID) -> Claim | None:
+    try:
+        with runtime.sessions.begin() as session:
+            return conversations.claim_run(session, conversation_id, runtime.leases.length)
+    except ConversationError:  # deleted since the bell was rung
+        return None
+
+
 def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
     try:
         with runtime.leases.keep(claim):
-            runtime.publisher.publish(conversation_topic(claim.conversation_id), {"typing": "bot"})
             advance = _write_reply(runtime, claim, merge_new=merge_new)
     except BatchGrew:
         _let_go(runtime, claim, failed=False)
@@ -96,38 +103,37 @@ def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
 
 
 def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
-    with runtime.sessions() as session:
-        request = _request_of_claim(session, runtime, claim)
+    request = _request_of_claim(runtime, claim)
     engine = runtime.engine_within(request.timeout / 2)
     any_shown = bool(claim.shown)
     outcome: Outcome | None = None
+    last: CheckedSentence | None = None
     # Closed when the run is stopped, so that the engine does not go on for nobody.
     with closing(runtime.answer(request, runtime.knowledge, engine)) as stream:
         for item in stream:
             if isinstance(item, Outcome):
                 outcome = item
+            elif item.is_last:
+                last = item
             else:
                 _show(runtime, claim, item, merge_new=merge_new)
                 any_shown = True
     assert outcome is not None, "an answer stream ends with its outcome"
-    if not any_shown:
-        _show(
-            runtime, claim, CheckedSentence(outcome.text, None, verbatim=True), merge_new=merge_new
-        )
-    return _finish(runtime, claim, outcome)
+    if last is None and not any_shown:
+        last = CheckedSentence(outcome.text, None, verbatim=True)
+    return _finish(runtime, claim, outcome, last, merge_new=merge_new)
 
 
-def _request_of_claim(session: Session, runtime: Runtime, claim: Claim) -> AnswerRequest:
-    inbox = session.get_one(Inbox, claim.inbox_id)
+def _request_of_claim(runtime: Runtime, claim: Claim) -> AnswerRequest:
     return AnswerRequest(
         inbox_id=claim.inbox_id,
-        company=inbox.company or inbox.name,
+        company=claim.company,
         turns=claim.turns,
         timeout=runtime.answer_timeout,
         unanswered=len(claim.message_ids),
         failures=claim.failures,
         shown=claim.shown,
-        priority="batch" if inbox.channel in BATCH_CHANNELS else "interactive",
+        priority="batch" if claim.channel in BATCH_CHANNELS else "interactive",
     )
 
 
@@ -137,8 +143,17 @@ def _show(runtime: Runtime, claim: Claim, item: CheckedSentence, *, merge_new: b
     runtime.publisher.advanced(advance)
 
 
-def _finish(runtime: Runtime, claim: Claim, outcome: Outcome) -> Advance:
+def _finish(
+    runtime: Runtime,
+    claim: Claim,
+    outcome: Outcome,
+    last: CheckedSentence | None,
+    *,
+    merge_new: bool,
+) -> Advance:
+    """Close the reply, together with the sentence that came last if it is not shown yet."""
     citations = [asdict(citation) for citation in outcome.citations]
+    text = last.text if last else None
     with runtime.sessions.begin() as session:
         if outcome.action == "handoff":
             advance = conversations.finish_handoff(
@@ -148,10 +163,14 @@ def _finish(runtime: Runtime, claim: Claim, outcome: Outcome) -> Advance:
                 summary=outcome.summary,
                 citations=citations,
                 language=outcome.language,
+                last=text,
+                merge_new=merge_new,
             )
         else:
-            advance = conversations.finish_reply(session, claim, citations, outcome.language)
-        _store(session, claim.run_id, outcome, reply_id=conversations.reply_id(session, claim))
+            advance = conversations.finish_reply(
+                session, claim, citations, outcome.language, last=text, merge_new=merge_new
+            )
+        _store(session, claim.run_id, outcome, reply_id=advance.reply_id)
     log.info(
         "answered conversation=%s action=%s reason=%s ttft_ms=%s total_ms=%.0f",
         claim.conversation_id,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from celery import Task
+
 from bot.queue import ANSWER_TASK, ASK_TASK, INDEX_TASK, SWEEP_TASK
 from workers import runs, runtime
 from workers.celery import app
 
 
-@app.task(name=ANSWER_TASK)
-def answer(conversation_id: str) -> None:
+@app.task(name=ANSWER_TASK, bind=True)
+def answer(self: Task, conversation_id: str) -> None:
     """Answer the unanswered messages of a conversation."""
-    runs.answer_conversation(runtime.current(), UUID(conversation_id))
+    queue = self.request.delivery_info["routing_key"]
+    runs.answer_conversation(runtime.current(), UUID(conversation_id), queue=queue)
 
 
 @app.task(name=ASK_TASK)

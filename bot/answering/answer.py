@@ -167,7 +167,7 @@ class _Run:
 
     def close(self, action: Action, text: str, reason: str) -> AnswerStream:
         """End with a fixed sentence."""
-        yield from self._emit(CheckedSentence(text, None, verbatim=False))
+        yield from self._emit(CheckedSentence(text, None, verbatim=False, is_last=True))
         yield self._outcome(action, reason)
 
     def _tell(self, part: _Part) -> Iterator[CheckedSentence]:

@@ -48,11 +48,15 @@ class AnswerRequest:
 
 @dataclass(frozen=True, slots=True)
 class CheckedSentence:
-    """A sentence that may be shown; `verbatim` if it is the evidence itself."""
+    """A sentence that may be shown; `verbatim` if it is the evidence itself.
+
+    `is_last` says that the outcome follows at once, so that both can be stored together.
+    """
 
     text: str
     evidence: int | None
     verbatim: bool
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from bot.conversations.claims import (
     finish_reply,
     overdue,
     renew_lease,
-    reply_id,
     store_result,
 )
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
@@ -59,7 +58,6 @@ __all__ = [
     "record_incoming",
     "renew_lease",
     "reply_as_agent",
-    "reply_id",
     "resolve",
     "snooze",
     "store_result",

@@ -12,18 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations.steps import (
+    IS_UNANSWERED,
     ConversationError,
     append,
     give_to_people,
-    growing_reply,
+    is_unanswered,
     lock,
     note_reply,
     record_event,
-    unanswered,
 )
 from bot.events import Advance
 from bot.messages import ChannelName, Turn
@@ -54,6 +54,7 @@ class Claim:
     conversation_id: UUID
     inbox_id: UUID
     channel: ChannelName
+    company: str
     epoch: int
     token: int
     reply_to: UUID
@@ -71,36 +72,42 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
     end with people.
     """
     conversation = lock(session, conversation_id)
-    current = _database_time(session)
-    held = conversation.leased_until is not None and conversation.leased_until > current
-    if conversation.status != "pending" or held:
+    if conversation.status != "pending":
         return None
-    batch = unanswered(session, conversation)
+    rows = session.execute(_SAID, {"conversation_id": conversation.id}).all()
+    said = [row.Message for row in rows]
+    batch = [m for m in said if is_unanswered(m)]
     if not batch:
         conversation.unanswered_since = None
+        return None
+    current: datetime = rows[0].current
+    if conversation.leased_until is not None and conversation.leased_until > current:
         return None
     if conversation.leased_until is not None:  # its run died and let go of nothing
         conversation.failures += 1
         if conversation.failures >= MAX_DEATHS:
             give_to_people(session, conversation, "repeated_failure")
             return None
-    growing = growing_reply(session, conversation)
+    growing = next((m for m in said if m.state == "growing"), None)
     if growing is not None:
         answered = next((m.seq for m in batch if m.id == growing.reply_to), batch[-1].seq)
         batch = [m for m in batch if m.seq <= answered]
     conversation.lease_token += 1
     conversation.leased_until = current + lease
+    if rows[0].has_open_run:
+        _abandon_open_runs(session, conversation)
     run = _begin_run(session, conversation)
     return Claim(
         run_id=run.id,
         conversation_id=conversation.id,
         inbox_id=conversation.inbox_id,
-        channel=session.get_one(Inbox, conversation.inbox_id).channel,
+        channel=conversation.inbox.channel,
+        company=conversation.inbox.company or conversation.inbox.name,
         epoch=conversation.epoch,
         token=conversation.lease_token,
         reply_to=batch[-1].id,
         message_ids=tuple(m.id for m in batch),
-        turns=_turns_with(session, conversation, batch),
+        turns=_turns_with(said, batch),
         shown=_shown(session, growing) if growing else (),
         failures=conversation.failures,
         received_at=batch[0].created_at,
@@ -132,40 +139,39 @@ def commit_sentence(
     because the customer wrote more (only with `merge_new`).
     """
     conversation = _lock_claimed(session, claim)
-    reply = _reply_of(session, claim)
-    if reply is None:
-        if merge_new and len(unanswered(session, conversation)) > len(claim.message_ids):
-            raise BatchGrew
-        reply = append(session, conversation, "bot", "", state="growing", kind="reply")
-        reply.reply_to = claim.reply_to
-        session.flush()
-    reply.text = _join(reply.text, sentence)
-    record_event(session, conversation, "sentence", reply, text=sentence)
+    reply, waiting = _reply_and_waiting(session, claim)
+    _say(session, conversation, claim, reply, sentence, waiting if merge_new else ())
     session.flush()
     return Advance(conversation.id, conversation.last_seq)
 
 
-def reply_id(session: Session, claim: Claim) -> UUID | None:
-    """The id of the claim's reply, once there is one."""
-    return session.scalar(select(Message.id).where(Message.reply_to == claim.reply_to))
-
-
 def finish_reply(
-    session: Session, claim: Claim, citations: Sequence[dict[str, Any]], language: str
+    session: Session,
+    claim: Claim,
+    citations: Sequence[dict[str, Any]],
+    language: str,
+    *,
+    last: str | None = None,
+    merge_new: bool = True,
 ) -> Advance:
-    """Close the claim's reply and the run's hold; the batch is answered. Raises RunStopped."""
+    """Close the claim's reply and the run's hold; the batch is answered. Raises RunStopped.
+
+    `last` is a sentence to append first, as `commit_sentence` does, where it came together
+    with the end.
+    """
     conversation = _lock_claimed(session, claim)
-    reply = _reply_of(session, claim)
+    reply, waiting = _reply_and_waiting(session, claim)
+    if last is not None:
+        reply = _say(session, conversation, claim, reply, last, waiting if merge_new else ())
     if reply is None:
         raise ConversationError("A reply without a sentence cannot be finished.")
-    _close_reply(session, conversation, reply, claim, citations)
+    _close_reply(session, conversation, reply, claim, citations, waiting)
     conversation.language = language or conversation.language
     conversation.failures = 0
-    _release(session, conversation)
+    _release(conversation, claim, waiting)
     session.flush()
-    return Advance(
-        conversation.id, conversation.last_seq, conversation.unanswered_since is not None
-    )
+    is_due = conversation.unanswered_since is not None
+    return Advance(conversation.id, conversation.last_seq, is_due, reply.id)
 
 
 def finish_handoff(
@@ -176,9 +182,11 @@ def finish_handoff(
     summary: str,
     citations: Sequence[dict[str, Any]],
     language: str,
+    last: str | None = None,
+    merge_new: bool = True,
 ) -> Advance:
     """Give the conversation to people after the claim's reply told so. Raises RunStopped."""
-    advance = finish_reply(session, claim, citations, language)
+    advance = finish_reply(session, claim, citations, language, last=last, merge_new=merge_new)
     conversation = lock(session, claim.conversation_id)
     conversation.summary = summary
     give_to_people(session, conversation, reason)
@@ -189,7 +197,7 @@ def finish_handoff(
         .where(Delivery.conversation_id == conversation.id, Delivery.epoch == claim.epoch)
         .values(epoch=conversation.epoch)
     )
-    return Advance(advance.conversation_id, conversation.last_seq)
+    return Advance(conversation.id, conversation.last_seq, reply_id=advance.reply_id)
 
 
 def abandon_run(session: Session, claim: Claim, *, failed: bool) -> Advance:
@@ -252,18 +260,64 @@ def _lock_claimed(session: Session, claim: Claim) -> Conversation:
     return conversation
 
 
-def _database_time(session: Session) -> datetime:
-    current: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
-    return current
-
-
-def _reply_of(session: Session, claim: Claim) -> Message | None:
-    query = (
-        select(Message)
-        .where(Message.reply_to == claim.reply_to)
-        .execution_options(populate_existing=True)
+# What stands in the conversation is read after `lock`, never together with it: the row that a lock
+# waits for is read anew, what is joined to it is not.
+_SAID = (
+    select(
+        Message,
+        func.clock_timestamp().label("current"),
+        exists()
+        .where(AnswerRun.conversation_id == Message.conversation_id, AnswerRun.state == "running")
+        .label("has_open_run"),
     )
-    return session.scalars(query).one_or_none()
+    .where(Message.conversation_id == bindparam("conversation_id"))
+    .order_by(Message.seq)
+    .execution_options(populate_existing=True)
+)
+
+_REPLY_AND_WAITING = (
+    select(Message)
+    .where(
+        Message.conversation_id == bindparam("conversation_id"),
+        or_(Message.reply_to == bindparam("reply_to"), IS_UNANSWERED),
+    )
+    .order_by(Message.seq)
+    .execution_options(populate_existing=True)
+)
+
+
+def _reply_and_waiting(session: Session, claim: Claim) -> tuple[Message | None, list[Message]]:
+    """The claim's reply, if there is one yet, and the unanswered messages."""
+    keys = {"conversation_id": claim.conversation_id, "reply_to": claim.reply_to}
+    found = session.scalars(_REPLY_AND_WAITING, keys).all()
+    reply = next((m for m in found if m.reply_to == claim.reply_to), None)
+    return reply, [m for m in found if m is not reply]
+
+
+def _say(
+    session: Session,
+    conversation: Conversation,
+    claim: Claim,
+    reply: Message | None,
+    sentence: str,
+    waiting: Sequence[Message],
+) -> Message:
+    if reply is None:
+        if len(waiting) > len(claim.message_ids):
+            raise BatchGrew
+        reply = append(
+            session,
+            conversation,
+            "bot",
+            sentence,
+            state="growing",
+            kind="reply",
+            reply_to=claim.reply_to,
+        )
+    else:
+        reply.text = _join(reply.text, sentence)
+    record_event(session, conversation, "sentence", reply, text=sentence)
+    return reply
 
 
 def _shown(session: Session, reply: Message) -> tuple[str, ...]:
@@ -275,29 +329,28 @@ def _shown(session: Session, reply: Message) -> tuple[str, ...]:
     return tuple(event.text for event in session.scalars(query))
 
 
-def _turns_with(
-    session: Session, conversation: Conversation, batch: Sequence[Message]
-) -> tuple[Turn, ...]:
+def _turns_with(said: Sequence[Message], batch: Sequence[Message]) -> tuple[Turn, ...]:
     """What was said before, then the batch: its last turns, even where a reply came between."""
-    query = (
-        select(Message)
-        .where(
-            Message.conversation_id == conversation.id,
-            Message.private.is_(False),
-            Message.state != "growing",
-            (Message.seq <= batch[-1].seq) | (Message.author != "contact"),
-        )
-        .order_by(Message.id.in_([m.id for m in batch]), Message.seq)
-    )
-    return tuple(Turn(m.author, m.text) for m in session.scalars(query))
+    before = [
+        m
+        for m in said
+        if m not in batch
+        and not m.private
+        and m.state != "growing"
+        and (m.seq <= batch[-1].seq or m.author != "contact")
+    ]
+    return tuple(Turn(m.author, m.text) for m in [*before, *batch])
 
 
-def _begin_run(session: Session, conversation: Conversation) -> AnswerRun:
+def _abandon_open_runs(session: Session, conversation: Conversation) -> None:
     session.execute(
         update(AnswerRun)
         .where(AnswerRun.conversation_id == conversation.id, AnswerRun.state == "running")
         .values(state="abandoned", finished_at=now())
     )
+
+
+def _begin_run(session: Session, conversation: Conversation) -> AnswerRun:
     run = AnswerRun(
         id=new_id(),
         inbox_id=conversation.inbox_id,
@@ -317,21 +370,20 @@ def _close_reply(
     reply: Message,
     claim: Claim,
     citations: Sequence[dict[str, Any]],
+    waiting: Sequence[Message],
 ) -> None:
     reply.state = "sent"
     reply.citations = list(citations)
     record_event(session, conversation, "done", reply)
-    session.execute(
-        update(Message)
-        .where(Message.id.in_(claim.message_ids))
-        .values(state="answered", answered_by=reply.id)
-    )
+    for message in waiting:
+        if message.id in claim.message_ids:
+            message.state, message.answered_by = "answered", reply.id
     note_reply(session, conversation, reply)
 
 
-def _release(session: Session, conversation: Conversation) -> None:
+def _release(conversation: Conversation, claim: Claim, waiting: Sequence[Message]) -> None:
     conversation.leased_until = None
-    left = unanswered(session, conversation)
+    left = [m for m in waiting if m.id not in claim.message_ids]
     conversation.unanswered_since = left[0].created_at if left else None
 
 

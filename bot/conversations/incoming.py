@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy.orm import Session, joinedload
 
 from bot.conversations.steps import append, change_status, give_to_people, keyed_hash
 from bot.messages import IncomingMessage
@@ -33,19 +33,27 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
 
     Raises `sqlalchemy.exc.IntegrityError` when a concurrent copy was first: run it again.
     """
-    _lock_thread(session, message)
-    known = _find_by_external_id(session, message)
-    if known is not None:
-        conversation = session.get_one(Conversation, known.conversation_id)
-        due = known.state == "received" and conversation.status == "pending"
-        return Recorded(known.conversation_id, known.id, known.seq, False, due)
-    identity = _find_or_create_identity(session, message)
-    conversation = _find_or_open_conversation(session, message, identity)
-    stored = append(session, conversation, "contact", message.text, state="received")
-    stored.external_id = message.external_id
-    stored.client_id = message.client_id
-    stored.is_automatic = message.is_automatic
-    stored.sent_at = message.sent_at
+    conversation = _lock_running_conversation(session, message)
+    if conversation is None:
+        _lock_thread(session, message)
+        known = _find_by_external_id(session, message)
+        if known is not None:
+            conversation = session.get_one(Conversation, known.conversation_id)
+            due = known.state == "received" and conversation.status == "pending"
+            return Recorded(known.conversation_id, known.id, known.seq, False, due)
+        identity = _find_or_create_identity(session, message)
+        conversation = _find_or_open_conversation(session, message, identity)
+    stored = append(
+        session,
+        conversation,
+        "contact",
+        message.text,
+        state="received",
+        external_id=message.external_id,
+        client_id=message.client_id,
+        is_automatic=message.is_automatic,
+        sent_at=message.sent_at,
+    )
     _store_attachments(session, stored, message)
     _note_arrival(conversation, message)
     if message.wants_person and conversation.status == "pending":
@@ -58,6 +66,43 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
         is_new=True,
         answer_due=conversation.unanswered_since is not None,
     )
+
+
+_RUNNING = (
+    select(Conversation)
+    .join(ContactIdentity, ContactIdentity.contact_id == Conversation.contact_id)
+    .where(
+        Conversation.inbox_id == bindparam("inbox_id"),
+        Conversation.thread_hash == bindparam("thread_hash"),
+        ContactIdentity.inbox_id == bindparam("inbox_id"),
+        ContactIdentity.address_hash == bindparam("address_hash"),
+        ~exists().where(
+            Message.inbox_id == bindparam("inbox_id"),
+            Message.external_id == bindparam("external_id"),
+        ),
+    )
+    .order_by(Conversation.number.desc())
+    .limit(1)
+    .options(joinedload(Conversation.inbox, innerjoin=True))
+    .with_for_update(of=Conversation)
+    .execution_options(populate_existing=True)
+)
+
+
+def _lock_running_conversation(session: Session, message: IncomingMessage) -> Conversation | None:
+    """The usual case in one statement: a new message to a conversation that goes on.
+
+    A copy that is being stored just now is not seen here; then the insert fails, and whoever
+    runs it again finds the copy.
+    """
+    keys = {
+        "inbox_id": message.inbox_id,
+        "external_id": message.external_id,
+        "thread_hash": keyed_hash(session, "thread", message.thread),
+        "address_hash": keyed_hash(session, "address", message.contact),
+    }
+    latest = session.scalars(_RUNNING, keys).one_or_none()
+    return latest if latest is not None and latest.status != "resolved" else None
 
 
 def _lock_thread(session: Session, message: IncomingMessage) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy.orm import Session, joinedload
 
 from bot.messages import Author, ChannelName, ConversationStatus
 from bot.sealing import keyring_of
@@ -35,28 +35,37 @@ def keyed_hash(session: Session, purpose: str, value: str) -> bytes:
     return keyring_of(session).keyed_hash(session, purpose, value)
 
 
+# A statement of its own: what else is read after it, is read as the last owner of the lock left it.
+_LOCK = (
+    select(Conversation)
+    .where(Conversation.id == bindparam("id"))
+    .options(joinedload(Conversation.inbox, innerjoin=True))
+    .with_for_update(of=Conversation)
+    .execution_options(populate_existing=True)
+)
+
+
 def lock(session: Session, conversation_id: UUID) -> Conversation:
-    query = (
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    conversation = session.scalars(query).one_or_none()
+    conversation = session.scalars(_LOCK, {"id": conversation_id}).one_or_none()
     if conversation is None:
         raise ConversationError("There is no such conversation.")
     return conversation
 
 
+IS_UNANSWERED = and_(
+    Message.author == "contact", Message.state == "received", Message.is_automatic.is_(False)
+)
+
+
+def is_unanswered(message: Message) -> bool:
+    """The same as IS_UNANSWERED, of a row that was read."""
+    return message.author == "contact" and message.state == "received" and not message.is_automatic
+
+
 def unanswered(session: Session, conversation: Conversation) -> list[Message]:
     query = (
         select(Message)
-        .where(
-            Message.conversation_id == conversation.id,
-            Message.author == "contact",
-            Message.state == "received",
-            Message.is_automatic.is_(False),
-        )
+        .where(Message.conversation_id == conversation.id, IS_UNANSWERED)
         .order_by(Message.seq)
     )
     return list(session.scalars(query))
@@ -78,6 +87,7 @@ def append(
     state: str = "sent",
     private: bool = False,
     kind: str = "message",
+    **columns: Any,
 ) -> Message:
     message = Message(
         id=new_id(),
@@ -90,6 +100,7 @@ def append(
         state=state,
         partial=False,
         citations=[],
+        **columns,
     )
     message.text = text
     session.add(message)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot.channel import Receive
 from bot.conversations import Recorded
+from bot.database import without_transactions
 from bot.events import Hub, Publisher, conversation_topic
 from bot.intake import MessageRefused
 from bot.messages import Reply
@@ -55,6 +56,7 @@ class ChatChannel:
     ) -> None:
         self.streams = Streams(sessions, hub, drain)
         self._sessions = sessions
+        self._alone = without_transactions(sessions)
         self._publisher = publisher
         self._messages = Buckets(MESSAGES)
         self._messages_from = Buckets(MESSAGES_FROM_ADDRESS)
@@ -95,7 +97,7 @@ class ChatChannel:
         """The guard of `visitor` routes."""
         token = bearer_token(request)
         try:
-            async with self._sessions.begin() as session:
+            async with self._alone.begin() as session:
                 visitor = await session.run_sync(find_visitor, token, _origin(request))
         except OriginRefused as error:
             raise Refusal(403, "origin_refused", str(error)) from error

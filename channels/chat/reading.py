@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from bot.tables import Conversation, now
-from bot.transcripts import EventView, MessageView, events_after, messages_of
+from bot.tables import Agent, Conversation, Event, Message, now
+from bot.transcripts import EventView, MessageView, messages_of, view_event
 from channels.chat.visitor import Visitor
 
 HISTORY_CONVERSATIONS = 5
@@ -72,29 +72,59 @@ class History:
 
 def progress_since(session: Session, visitor: Visitor, position: Position) -> Progress:
     """Committed events of the visitor's thread after a position, oldest first."""
-    conversations = _conversations(session, visitor)
-    if position.number not in [row.number for row in conversations]:
-        position = Position()  # an id of another thread tells nothing here
-    for row in conversations:
-        after = row.seq_after(position)
-        if row.number < position.number or row.last_seq <= after:
-            continue
-        views = events_after(session, row.id, after, limit=PAGE)
-        # Between the two reads more may have been committed: trust what was really read.
-        last_read = views[-1].seq if views else after
-        is_whole = len(views) < PAGE
-        reached = Position(row.number, max(last_read, row.last_seq) if is_whole else last_read)
-        return Progress(
-            events=tuple(_told(row.number, v) for v in views if v.kind in TOLD_KINDS),
-            position=reached,
-            conversation_id=conversations[-1].id,
-            bot_writes=conversations[-1].bot_writes,
-            has_more=reached < conversations[-1].end,
-        )
-    latest = conversations[-1] if conversations else None
+    keys = {"inbox_id": visitor.inbox_id, "thread_hash": visitor.thread_hash}
+    rows = session.execute(_NEWS, keys | {"number": position.number, "seq": position.seq}).all()
+    if position.number and position.number not in [row.number for row in rows]:
+        return progress_since(session, visitor, Position())  # an id of another thread is no id
+    if not rows:
+        return Progress((), position, None, bot_writes=False, has_more=False)
+    views = [
+        (row.number, view_event(row.Event, row.Message, row.author_name))
+        for row in rows
+        if row.Event is not None
+    ]
+    latest, is_page = rows[-1], len(rows) == PAGE
     return Progress(
-        (), position, latest.id if latest else None, bool(latest and latest.bot_writes), False
+        events=tuple(_told(number, view) for number, view in views if view.kind in TOLD_KINDS),
+        position=Position(latest.number, latest.Event.seq if is_page else latest.last_seq),
+        conversation_id=latest.id,
+        bot_writes=_bot_writes(latest.status, latest.unanswered_since, latest.leased_until),
+        has_more=is_page,
     )
+
+
+# One statement, so one moment: a thread's conversations from the position's on, with the events
+# after it. A full page may end in the middle of a conversation, and it ends with an event.
+_NEWS = (
+    select(
+        Conversation.id,
+        Conversation.number,
+        Conversation.last_seq,
+        Conversation.status,
+        Conversation.unanswered_since,
+        Conversation.leased_until,
+        Event,
+        Message,
+        Agent.name.label("author_name"),
+    )
+    .outerjoin(
+        Event,
+        and_(
+            Event.conversation_id == Conversation.id,
+            Event.private.is_(False),
+            or_(Conversation.number > bindparam("number"), Event.seq > bindparam("seq")),
+        ),
+    )
+    .outerjoin(Message, Message.id == Event.message_id)
+    .outerjoin(Agent, Agent.id == Message.agent_id)
+    .where(
+        Conversation.inbox_id == bindparam("inbox_id"),
+        Conversation.thread_hash == bindparam("thread_hash"),
+        Conversation.number >= bindparam("number"),
+    )
+    .order_by(Conversation.number, Event.seq)
+    .limit(PAGE)
+)
 
 
 def read_history(session: Session, visitor: Visitor) -> History:
@@ -199,9 +229,6 @@ class _Row:
     def end(self) -> Position:
         return Position(self.number, self.last_seq)
 
-    def seq_after(self, position: Position) -> int:
-        return position.seq if position.number == self.number else 0
-
 
 def _conversations(session: Session, visitor: Visitor) -> list[_Row]:
     query = (
@@ -225,14 +252,18 @@ def _conversations(session: Session, visitor: Visitor) -> list[_Row]:
             row.number,
             row.last_seq,
             row.status,
-            row.status == "pending" and _bot_writes(row.unanswered_since, row.leased_until),
+            _bot_writes(row.status, row.unanswered_since, row.leased_until),
         )
         for row in session.execute(query)
     ]
 
 
-def _bot_writes(unanswered_since: datetime | None, leased_until: datetime | None) -> bool:
+def _bot_writes(
+    status: str, unanswered_since: datetime | None, leased_until: datetime | None
+) -> bool:
     """True while a run holds the conversation, or is due to begin."""
+    if status != "pending":
+        return False
     current = now()
     if leased_until is not None and leased_until > current:
         return True

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
@@ -79,14 +79,17 @@ def open_session(
     return OpenedSession(token, row.expires_at, _visitor(session, row, customer))
 
 
+_BY_TOKEN = (
+    select(VisitorSession, Inbox.settings)
+    .join(Inbox, Inbox.id == VisitorSession.inbox_id)
+    .where(VisitorSession.token_hash == bindparam("token_hash"))
+)
+
+
 def find_visitor(session: Session, token: str, origin: str) -> Visitor | None:
     """Whose token this is; its life begins anew, at most once a day. Raises OriginRefused."""
-    query = (
-        select(VisitorSession, Inbox.settings)
-        .join(Inbox, Inbox.id == VisitorSession.inbox_id)
-        .where(VisitorSession.token_hash == _token_hash(session, token))
-    )
-    found = session.execute(query).one_or_none()
+    keys = {"token_hash": _token_hash(session, token)}
+    found = session.execute(_BY_TOKEN, keys).one_or_none()
     if found is None or found[0].expires_at <= now():
         return None
     row, settings = found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from bot.database import without_transactions
 from bot.events import Hub
 from bot.web.event_stream import HEARTBEAT_SECONDS, Drain, EventStream, next_payload
 from channels.chat.reading import Position, Progress, newest_positions, progress_since
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 LOOK_TOGETHER = 500
 AWAY_SECONDS = 2.0
+FAR = math.inf
 
 
 @dataclass(eq=False, slots=True)
@@ -32,6 +35,13 @@ class _Watch:
     queue: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     writing: bool | None = None
 
+    def has_to_look(self, payload: dict[str, Any]) -> bool:
+        """False for the bell of what was told already, because an earlier look saw it too.
+
+        While the bot writes any bell may be the one that says it no longer does.
+        """
+        return bool(self.writing) or payload.get("seq", FAR) > self.position.seq
+
 
 class Streams:
     """All open streams of this web process.
@@ -41,7 +51,7 @@ class Streams:
     """
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], hub: Hub, drain: Drain) -> None:
-        self._sessions = sessions
+        self._sessions = without_transactions(sessions)
         self._hub = hub
         self._drain = drain
         self._watches: set[_Watch] = set()
@@ -81,7 +91,7 @@ class Streams:
                 await stream.beat()
             elif "typing" in payload:
                 await _tell_typing(stream, payload)
-            else:
+            elif watch.has_to_look(payload):
                 progress = await self._tell_progress(watch, stream)
                 if progress is not None and progress.conversation_id != known:
                     return progress

@@ -53,6 +53,7 @@ REST_S = 11.0
 POINT_WITHIN_S = 6.0
 FLUSH_EVERY = 25
 QUIET_S = 0.15
+COME_BACK_S = 3.0
 REAL_AT_ONCE = 2
 MODEL_WITHIN_S = 600.0
 
@@ -204,6 +205,16 @@ class Traffic:
             for _ in range(burst):
                 await visitor.say()
 
+    async def come_back(self) -> None:
+        """Every visitor loses the stream once and comes back, as when a phone changes networks.
+
+        Otherwise what a stream tells again would be seen only where the web process happened to
+        die after somebody had heard something.
+        """
+        await self.stop()
+        self._listeners = [asyncio.create_task(visitor.listen()) for visitor in self.visitors]
+        await asyncio.sleep(COME_BACK_S)
+
     async def stop(self) -> None:
         for task in self._listeners:
             task.cancel()
@@ -226,6 +237,7 @@ async def attack(plan: Plan, desk: Desk, ledger: Ledger) -> Killer:
         await traffic.run(http, desk.url)
         await killing
         await settle(ledger, plan.settle_s)
+        await traffic.come_back()
         await compare_histories(traffic.visitors, ledger)
         reporting.cancel()
         await traffic.stop()

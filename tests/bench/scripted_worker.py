@@ -70,9 +70,10 @@ class ScriptedAnswer:
         asked = [number_of(turn.text) for turn in request.turns[-request.unanswered :]]
         reply = reply_to(asked, self._script.parts)
         known = 0 if self._script.is_planted("no_resume") else len(request.shown)
-        for sentence in reply[known:]:
+        for number, sentence in enumerate(reply[known:], known + 1):
             self._pause()
-            yield CheckedSentence(sentence, None, verbatim=True)
+            is_last = number == len(reply) and ends_together(asked)
+            yield CheckedSentence(sentence, None, verbatim=True, is_last=is_last)
             self._points.reach("worker.between_sentences")
         self._points.reach("worker.before_finish")
         yield scripted_outcome(" ".join(reply))
@@ -82,6 +83,13 @@ class ScriptedAnswer:
         time.sleep(self._script.sentence_s)
         while (self._script.folder / "hang").exists():
             time.sleep(0.05)
+
+
+def ends_together(asked: Sequence[str]) -> bool:
+    """Whether the last sentence and the end come as one: so it is for every second visitor,
+    as of Frontdesk's answers for the fixed ones, while a model's are told sentence by sentence.
+    """
+    return int(asked[-1].partition(".")[0]) % 2 == 1
 
 
 def scripted_outcome(text: str) -> Outcome:
@@ -126,10 +134,16 @@ def build(settings: Settings, script: Script) -> Runtime:
 
 def mark_points(points: Points) -> None:
     """Reach the armed points in the middle of Frontdesk's own functions too."""
-    commit_sentence, ring, room = conversations.commit_sentence, runs._ring, runs._room
+    commit_sentence, finish_reply = conversations.commit_sentence, conversations.finish_reply
+    ring, room = runs._ring, runs._room
 
     def commit_with_point(session: Session, claim: Claim, *args: Any, **options: Any) -> Any:
         advance = commit_sentence(session, claim, *args, **options)
+        points.reach("worker.in_transaction")
+        return advance
+
+    def finish_with_point(session: Session, claim: Claim, *args: Any, **options: Any) -> Any:
+        advance = finish_reply(session, claim, *args, **options)
         points.reach("worker.in_transaction")
         return advance
 
@@ -142,6 +156,7 @@ def mark_points(points: Points) -> None:
         return room(made)
 
     _replace(conversations, "commit_sentence", commit_with_point)
+    _replace(conversations, "finish_reply", finish_with_point)
     _replace(runs, "_ring", ring_with_point)
     _replace(runs, "_room", room_with_point)
 

@@ -139,6 +139,33 @@ def test_what_is_written_before_anything_is_shown_joins_the_batch(
     assert [turn.text for turn in again.turns] == ["My parcel", "is late"]
 
 
+@pytest.mark.parametrize("shown", [[], ["First."]])
+def test_the_last_sentence_may_come_with_the_end(
+    session: Session, inbox: UUID, shown: list[str]
+) -> None:
+    recorded = write(session, inbox, "Hello")
+    claimed = claim(session, recorded.conversation_id)
+    for sentence in shown:
+        commit_sentence(session, claimed, sentence)
+    advance = finish_reply(session, claimed, [], "en", last="Last.")
+    assert texts(session, recorded.conversation_id)[-1] == ("bot", " ".join([*shown, "Last."]))
+    kinds = [event.kind for event in events_after(session, recorded.conversation_id, 0)]
+    assert kinds == ["message", "reply", *["sentence" for _ in shown], "sentence", "done"]
+    assert advance.seq == len(kinds)
+    assert not advance.answer_due
+
+
+def test_the_last_sentence_joins_the_batch_that_grew(session: Session, inbox: UUID) -> None:
+    recorded = write(session, inbox, "My parcel")
+    claimed = claim(session, recorded.conversation_id)
+    write(session, inbox, "is late")
+    with pytest.raises(BatchGrew):
+        finish_reply(session, claimed, [], "en", last="Which parcel?")
+    finish_reply(session, claimed, [], "en", last="Which parcel?", merge_new=False)
+    again = claim(session, recorded.conversation_id)
+    assert again.turns[-1].text == "is late"
+
+
 @pytest.mark.parametrize("sentences_before", [0, 1, 2])
 def test_after_a_take_over_the_bot_writes_nothing(
     session: Session, inbox: UUID, sentences_before: int
@@ -154,6 +181,8 @@ def test_after_a_take_over_the_bot_writes_nothing(
         commit_sentence(session, claimed, "One more thing.")
     with pytest.raises(RunStopped):
         finish_reply(session, claimed, [], "en")
+    with pytest.raises(RunStopped):
+        finish_reply(session, claimed, [], "en", last="One more thing.")
     assert texts(session, recorded.conversation_id) == before
     partial = [m.partial for m in messages_of(session, recorded.conversation_id)]
     assert any(partial) == (sentences_before > 0)

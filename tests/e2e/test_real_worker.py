@@ -42,7 +42,7 @@ def worker(settings: Settings, tmp_path: Path) -> Iterator[None]:
         "OMP_NUM_THREADS": "1",
     }
     celery = [sys.executable, "-m", "celery", "-A", "workers", "worker"]
-    queues = ["-Q", "interactive,batch,knowledge", "-P", "threads", "-c", "4"]
+    queues = ["-Q", "interactive,batch,knowledge", "-c", "4"]
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [*celery, *queues], cwd=ROOT, env=environ, stdout=log, stderr=subprocess.STDOUT

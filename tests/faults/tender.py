@@ -107,7 +107,7 @@ class Tender:
 
     def _worker(self, name: str, celery: list[str], environ: dict[str, str]) -> Program:
         node = f"{name}@desk"
-        command = [*celery, "worker", "-Q", QUEUES, "-P", "threads", "-c", "8", "-n", node]
+        command = [*celery, "worker", "-Q", QUEUES, "-c", "8", "-n", node]
         queue = Queue(self._servers.redis_url)
         return self._program(name, command, environ, lambda: node in queue.ping_workers(0.3))
 

@@ -13,13 +13,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import conversations, transcripts
+from bot.answering.outcome import AnswerRequest, AnswerStream, CheckedSentence
 from bot.conversations import MAX_DEATHS, Claim, take_over
 from bot.messages import ChannelName
 from bot.queue import BATCH, INTERACTIVE
 from bot.tables import AnswerRun, Article, Collection, Conversation, Message, new_id, now
 from tests.people import incoming, make_agent, make_inbox
-from tests.workers.scripted import Says, running
-from workers import runs
+from tests.workers.scripted import Says, outcome, running
+from workers import runs, runtime, tasks
 from workers.runs import ALWAYS_RUNG, answer_ask, answer_conversation, index_articles, sweep
 
 LONG_AGO = timedelta(minutes=1)
@@ -353,7 +354,7 @@ def test_one_bell_answers_all_mail_that_waits(
     desk = Desk(sessions, "email")
     letters = [desk.write("A letter.", contact=f"contact-{number}") for number in range(3)]
     with running(sessions, redis_url, Says("Thank you.")) as made:
-        answer_conversation(made, letters[0])
+        answer_conversation(made, letters[0], queue=BATCH)
     assert [desk.shown(letter) for letter in letters] == [["Thank you."]] * 3
 
 
@@ -365,11 +366,45 @@ def test_mail_without_a_free_slot_waits_for_who_has_one(
     says = Says("Thank you.")
     with running(sessions, redis_url, says) as made:
         made.batch_slots.acquire()
-        answer_conversation(made, letter)
+        answer_conversation(made, letter, queue=BATCH)
         assert says.requests == []
         made.batch_slots.release()
-        answer_conversation(made, letter)
+        answer_conversation(made, letter, queue=BATCH)
     assert desk.shown(letter) == ["Thank you."]
+
+
+def test_the_queue_that_rang_decides_whether_a_slot_is_needed(
+    sessions: sessionmaker[Session], redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)  # Celery wants to be configured even to call a task
+    desk = Desk(sessions, "email")
+    letter = desk.write("A letter.")
+    with running(sessions, redis_url, Says("Thank you.")) as made:
+        runtime.use(made)
+        made.batch_slots.acquire()
+        tasks.answer.apply([str(letter)], routing_key=BATCH, throw=True)
+        assert desk.shown(letter) == []
+        made.batch_slots.release()
+        tasks.answer.apply([str(letter)], routing_key=BATCH, throw=True)
+    assert desk.shown(letter) == ["Thank you."]
+
+
+def test_a_sentence_that_is_the_last_is_stored_with_the_end(desk: Desk, redis_url: str) -> None:
+    conversation = desk.write("Hello")
+    seqs: list[int] = []
+
+    def fixed(request: AnswerRequest, *_: object) -> AnswerStream:
+        yield CheckedSentence("First.", None, verbatim=True)
+        seqs.append(desk.last_seq(conversation))
+        yield CheckedSentence("Good day.", None, verbatim=False, is_last=True)
+        seqs.append(desk.last_seq(conversation))
+        yield outcome("First. Good day.", "clarify")
+
+    with running(desk.sessions, redis_url, fixed) as made:
+        answer_conversation(made, conversation)
+    assert seqs == [3, 3]
+    assert desk.shown(conversation) == ["First.", "Good day."]
+    assert desk.said(conversation)[-1] == ("bot", "First. Good day.", False)
 
 
 def test_a_chat_needs_no_slot_of_the_mail(desk: Desk, redis_url: str) -> None:
