@@ -178,7 +178,7 @@ def holds(text: str, phrase: str) -> bool:
 def _plain(text: str) -> str:
     """Without case, emphasis marks, runs of blanks, and blanks beside Chinese characters."""
     text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
-    text = " ".join(re.sub(r"[*_`]", "", text).split())
+    text = " ".join(re.sub(r"[*`]|(?<![a-z0-9])_|_(?![a-z0-9])", "", text).split())
     return re.sub(r"(?<=[\u3000-\u9fff]) | (?=[\u3000-\u9fff])", "", text)
 
 

@@ -23,21 +23,21 @@ RANKING = {
 
 # The chance that the evidence answers: logistic regression over `decide.measure`.
 # fitted below
-INTERCEPT = -2.834
+INTERCEPT = -2.430
 COEFFICIENTS = {
-    "cosine": 0.702,
-    "passage_cosine": 0.703,
-    "search": 0.620,
-    "cross": -0.728,
-    "margin": 0.934,
-    "passage_words": 0.918,
-    "names_missing": -1.059,
-    "figure": 0.228,
+    "cosine": 0.664,
+    "passage_cosine": 0.657,
+    "search": 0.547,
+    "cross": -0.707,
+    "margin": 0.927,
+    "passage_words": 0.866,
+    "names_missing": -1.019,
+    "figure": 0.239,
 }
 # fitted above
 
 # The log odds of an answer from those of the evidence and those that the model gives to `yes`:
 # constant, weight of the evidence, weight of the model.
 # weighed below
-HEARD = (0.350, 1.088, 1.773)
+HEARD = (0.469, 1.108, 1.624)
 # weighed above

@@ -293,7 +293,8 @@ def calibration_samples(bench: Bench, data: Path) -> list[Sample]:
     """Everything that may be fitted on, with its weight.
 
     Written questions count 1, the same with their articles withheld .6 (another article may
-    still answer), hotel and restaurant turns .3, questions of other trades .5.
+    still answer), hotel and restaurant turns .3, questions of other trades .5. Then answerable
+    and not answerable ones are given the same weight altogether, as a desk may expect them.
     """
     weighted: list[tuple[Item, float]] = []
     for base in ("shop", "arduino"):
@@ -305,7 +306,15 @@ def calibration_samples(bench: Bench, data: Path) -> list[Sample]:
     weighted += [(each, 0.3) for each in seeking]
     weighted += [(each, 0.3) for each in turns if not each.answerable][:50]
     weighted += [(each, 0.5) for each in _other_trades(data)]
-    samples = [sample(bench, item, weight) for item, weight in weighted]
+    answerable, other = (
+        sum(weight for item, weight in weighted if item.answerable is kind)
+        for kind in (True, False)
+    )
+    evened = [
+        (item, weight if item.answerable else weight * answerable / other)
+        for item, weight in weighted
+    ]
+    samples = [sample(bench, item, weight) for item, weight in evened]
     return [each for each in samples if each is not None]
 
 
@@ -399,7 +408,7 @@ def fit(bench: Bench, data: Path) -> None:
 def _subsets(samples: Sequence[Sample]) -> dict[str, list[int]]:
     tests: dict[str, Callable[[Sample], bool]] = {
         "all": lambda each: True,
-        "written questions": lambda each: each.weight == 1.0,
+        "written questions": lambda each: each.item.kind not in ("withheld", "clinc", "knowledge"),
         "written and withheld": lambda each: each.item.base != "dstc" and each.item.kind != "clinc",
         "dstc": lambda each: each.item.base == "dstc",
     }
@@ -441,7 +450,7 @@ def weigh(bench: Bench, data: Path, engine: Engine, file: Path, limit: int | Non
     doubtful = {
         each.item.id: (each, float(chance))
         for each, chance in zip(samples, chances, strict=True)
-        if each.weight >= 0.6 and 0.05 <= chance <= 0.9
+        if each.item.base != "dstc" and each.item.kind != "clinc" and 0.05 <= chance <= 0.9
     }
     known = {said.id for said in read_said(file)}
     waiting = [each for name, (each, _) in doubtful.items() if name not in known]
@@ -450,7 +459,7 @@ def weigh(bench: Bench, data: Path, engine: Engine, file: Path, limit: int | Non
         with file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(asdict(said_of(bench, each, engine))) + "\n")
     heard = [(*doubtful[said.id], said.heard) for said in read_said(file) if said.id in doubtful]
-    fit_worth([(each.right, chance, said) for each, chance, said in heard])
+    fit_worth(heard)
 
 
 def read_said(file: Path) -> list[Said]:
@@ -467,16 +476,17 @@ def said_of(bench: Bench, each: Sample, engine: Engine) -> Said:
     return Said(item.id, 0.5 if heard is None else heard)
 
 
-def fit_worth(heard: Sequence[tuple[bool, float, float]]) -> None:
+def fit_worth(heard: Sequence[tuple[Sample, float, float]]) -> None:
     """Logistic regression of right or wrong on the log odds of the evidence and of the model.
 
     Prints how well each tells right from wrong, and writes the weights.
     """
-    right = [each for each, _, _ in heard]
+    right = [each.right for each, _, _ in heard]
+    weight = np.array([each.weight for each, _, _ in heard])
     evidence = np.array([log_odds(chance) for _, chance, _ in heard])
     model = np.array([log_odds(said) for _, _, said in heard])
     x = np.stack([np.ones(len(heard)), evidence, model], 1)
-    w = np.array([0.0, 1.0, 0.0]) + fit_offset(x, np.array(right, float), evidence)
+    w = np.array([0.0, 1.0, 0.0]) + fit_offset(x, np.array(right, float), evidence, weight)
     for name, odds in (("evidence", evidence), ("model", model), ("both", x @ w)):
         print(f"{name}: n={len(heard)} right={sum(right)} AUROC {auroc(odds, right):.3f}")
     for line in reliability(1 / (1 + np.exp(-(x @ w))), right):
@@ -485,12 +495,13 @@ def fit_worth(heard: Sequence[tuple[bool, float, float]]) -> None:
     replace_between(CALIBRATION, "weighed", f"HEARD = ({weights})\n")
 
 
-def fit_offset(x: Vector, y: Vector, offset: Vector) -> Vector:
+def fit_offset(x: Vector, y: Vector, offset: Vector, weight: Vector) -> Vector:
     """Logistic regression over a fixed offset with a ridge of 1, by Newton's method."""
     w = np.zeros(x.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp(-(offset + x @ w)))
-        w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + np.eye(len(w)), x.T @ (y - p) - w)
+        slope = x.T @ (weight * (y - p)) - w
+        w += np.linalg.solve((x * (weight * p * (1 - p))[:, None]).T @ x + np.eye(len(w)), slope)
     return w
 
 

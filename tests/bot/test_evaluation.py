@@ -64,6 +64,8 @@ def test_a_reply_is_judged(
         ("最多 21 天", "21天", True),
         ("We don’t sell it", "don't sell", True),
         ("enclosed", "closed", False),
+        ("use Arduino_HS300X now", "HS300X", True),
+        ("it is _not_ sold", "is not sold", True),
     ],
 )
 def test_a_phrase_is_never_found_inside_another(text: str, phrase: str, found: bool) -> None:
