@@ -10,6 +10,7 @@ from uuid import UUID
 Author = Literal["contact", "bot", "agent", "system"]
 ConversationStatus = Literal["pending", "open", "snoozed", "resolved"]
 ChannelName = Literal["chat", "email", "slack", "api"]
+DeliveryKind = Literal["reply", "card", "notice"]
 
 MAX_TEXT_CHARS = 20_000
 
@@ -67,8 +68,37 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoffCard:
+    """What the staff is shown of a conversation that needs a person, wherever it came from.
+
+    `draft` is an answer that a person may send as it stands; `draft_id` names the run it is of.
+    """
+
+    conversation_id: UUID
+    number: int
+    inbox: str
+    channel: ChannelName
+    contact_name: str
+    status: ConversationStatus
+    assignee: str | None
+    reason: str
+    summary: str
+    turns: tuple[Turn, ...]
+    citations: tuple[Citation, ...]
+    draft: str = ""
+    draft_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back to the customer, channel-independent; a channel's `compose` renders it."""
+    """What goes out to one destination, channel-independent; a channel's `compose` renders it.
+
+    `inbox_id` is the inbox that it goes out through. A `reply` goes to the customer; a `card`
+    and a `notice` go to the staff, the notice under the card whose external id is `thread`.
+    `attempt` counts from 1; above 1 an earlier try may have arrived, no sooner than
+    `queued_at`. `in_reply_to` is the external id of the message that is answered. A reply
+    `is_growing` while the bot still writes it.
+    """
 
     conversation_id: UUID
     message_id: UUID
@@ -80,3 +110,11 @@ class Reply:
     citations: tuple[Citation, ...] = ()
     partial: bool = False
     attachments: tuple[Attachment, ...] = field(default=())
+    attempt: int = 1
+    kind: DeliveryKind = "reply"
+    delivery_id: UUID | None = None
+    queued_at: datetime | None = None
+    in_reply_to: str | None = None
+    thread: str | None = None
+    is_growing: bool = False
+    card: HandoffCard | None = None

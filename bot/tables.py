@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from bot.messages import Author, ChannelName, ConversationStatus
+from bot.messages import Author, ChannelName, ConversationStatus, DeliveryKind
 from bot.sealing import Envelope, KeyStore, SealedText, Sealing, WrappedKey
 
 EMBEDDING_DIMENSION = 384
@@ -69,6 +69,7 @@ class Base(DeclarativeBase):
         Author: Text,
         ChannelName: Text,
         ConversationStatus: Text,
+        DeliveryKind: Text,
     }
 
 
@@ -228,6 +229,23 @@ class Agent(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class AgentIdentity(Base):
+    """How a channel knows a person of the staff: a Slack user.
+
+    `is_named` is false while the agent bears a stand-in name, because the channel was not asked.
+    """
+
+    __tablename__ = "agent_identity"
+    __table_args__ = (UniqueConstraint("inbox_id", "external_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"), index=True)
+    inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
+    external_id: Mapped[str]
+    is_named: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class ApiToken(Base):
     """A bearer token of the HTTP API. Only its keyed hash is stored."""
 
@@ -382,11 +400,19 @@ class Attachment(Sealing, Base):
 
 
 class Delivery(Sealing, Base):
-    """One message on its way to one destination of a channel that is written to."""
+    """One message on its way to one destination of a channel that is written to.
+
+    `kind` is `reply` (to the customer), `card` (a handoff, to the staff) or `notice` (what came
+    after, under the card). `version` counts the changes of what is to be seen there and
+    `sent_version` is the one that is seen; what has an `external_id` is revised, not sent.
+    `via_inbox_id` is the inbox it goes out through, where that is not the conversation's.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
-        UniqueConstraint("message_id", "destination_hash"),
+        UniqueConstraint("message_id", "destination_hash", "kind"),
+        CheckConstraint("kind in ('reply', 'card', 'notice')", name="kind"),
+        Index("ix_delivery_card", "external_id", postgresql_where=text("kind = 'card'")),
         Index(
             "ix_delivery_due",
             "next_attempt_at",
@@ -410,7 +436,48 @@ class Delivery(Sealing, Base):
     error: Mapped[str | None]
     sent_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    kind: Mapped[DeliveryKind] = mapped_column(default="reply", server_default="reply")
+    via_inbox_id: Mapped[UUID | None] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    sent_version: Mapped[int] = mapped_column(default=0, server_default="0")
     destination = SealedText("destination_sealed")
+
+    @property
+    def key_scope(self) -> str:
+        return str(self.contact_id)
+
+
+class RemoteFile(Sealing, Base):
+    """A file that a message named and that is still to be fetched from its channel.
+
+    `source` is sealed JSON of the channel's own: where it is and what it is called. What a
+    contact sent is stored beside `message_id`; what an agent sent becomes a message of theirs.
+    """
+
+    __tablename__ = "remote_file"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "external_id"),
+        Index(
+            "ix_remote_file_due",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contact.id"))
+    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("message.id", ondelete="CASCADE"))
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"))
+    external_id: Mapped[str]
+    source_sealed: Mapped[bytes] = mapped_column(Envelope)
+    state: Mapped[str] = mapped_column(default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    source = SealedText("source_sealed")
 
     @property
     def key_scope(self) -> str:

@@ -22,6 +22,14 @@ from bot.conversations.claims import (
     reply_id,
     store_result,
 )
+from bot.conversations.deliveries import (
+    NOTICES_ONLY,
+    PUSHED_CHANNELS,
+    REVISE_EVERY,
+    STAFF_CHANNEL,
+    STAFF_OF,
+    UNDER_CARD,
+)
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
 from bot.conversations.people import (
     assign,
@@ -33,13 +41,18 @@ from bot.conversations.people import (
     take_over,
     wake_snoozed,
 )
-from bot.conversations.steps import PUSHED_CHANNELS, ConversationError, channel_of, keyed_hash
+from bot.conversations.steps import ConversationError, channel_of, keyed_hash
 
 __all__ = [
     "MAX_DEATHS",
     "MAX_FAILURES",
+    "NOTICES_ONLY",
     "PUSHED_CHANNELS",
     "REOPEN_WITHIN",
+    "REVISE_EVERY",
+    "STAFF_CHANNEL",
+    "STAFF_OF",
+    "UNDER_CARD",
     "BatchGrew",
     "Claim",
     "ConversationError",

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from bot.conversations.deliveries import GROWING_CHANNELS, deliver_growing
 from bot.conversations.steps import (
     ConversationError,
     append,
@@ -142,6 +143,8 @@ def commit_sentence(
     reply.text = _join(reply.text, sentence)
     record_event(session, conversation, "sentence", reply, text=sentence)
     session.flush()
+    if claim.channel in GROWING_CHANNELS:
+        deliver_growing(session, conversation, reply)
     return Advance(conversation.id, conversation.last_seq)
 
 

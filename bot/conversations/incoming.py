@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -10,9 +9,16 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.conversations.steps import append, change_status, give_to_people, keyed_hash
+from bot.conversations.deliveries import tell_staff
+from bot.conversations.steps import (
+    append,
+    change_status,
+    give_to_people,
+    keyed_hash,
+    store_attachments,
+)
 from bot.messages import IncomingMessage
-from bot.tables import Attachment, Contact, ContactIdentity, Conversation, Message, new_id, now
+from bot.tables import Contact, ContactIdentity, Conversation, Message, new_id, now
 
 REOPEN_WITHIN = timedelta(days=7)
 
@@ -46,9 +52,12 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
     stored.client_id = message.client_id
     stored.is_automatic = message.is_automatic
     stored.sent_at = message.sent_at
-    _store_attachments(session, stored, message)
+    store_attachments(session, stored, message.attachments)
     _note_arrival(conversation, message)
-    if message.wants_person and conversation.status == "pending":
+    session.flush()
+    if conversation.status == "open":
+        tell_staff(session, conversation, stored)
+    elif message.wants_person and conversation.status == "pending":
         give_to_people(session, conversation, "requested")
     session.flush()
     return Recorded(
@@ -135,20 +144,6 @@ def _find_or_open_conversation(
     session.add(conversation)
     session.flush()
     return conversation
-
-
-def _store_attachments(session: Session, stored: Message, message: IncomingMessage) -> None:
-    for attachment in message.attachments:
-        row = Attachment(
-            id=new_id(),
-            message_id=stored.id,
-            contact_id=stored.contact_id,
-            media_type=attachment.media_type,
-            size_bytes=len(attachment.content),
-        )
-        row.name = attachment.name
-        row.content = base64.b64encode(attachment.content).decode()
-        session.add(row)
 
 
 def _note_arrival(conversation: Conversation, message: IncomingMessage) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot.messages import Author, ChannelName, ConversationStatus
+from bot.conversations.deliveries import call_staff, deliver_reply, refresh_cards
+from bot.messages import Attachment, Author, ChannelName, ConversationStatus
 from bot.sealing import keyring_of
-from bot.tables import Conversation, Delivery, Event, Inbox, Message, new_id, now
-
-# Channels whose adapters push; a chat visitor's browser reads the committed events itself.
-PUSHED_CHANNELS = frozenset({"email", "slack"})
-
+from bot.tables import Attachment as AttachmentRow
+from bot.tables import Conversation, Event, Inbox, Message, new_id, now
 
 class ConversationError(Exception):
     """The request does not fit the conversation's state; the message says why."""
@@ -122,11 +122,29 @@ def record_event(
     session.add(event)
 
 
+def store_attachments(
+    session: Session, message: Message, attachments: Sequence[Attachment]
+) -> None:
+    """Keep a message's files beside it, sealed."""
+    for attachment in attachments:
+        row = AttachmentRow(
+            id=new_id(),
+            message_id=message.id,
+            contact_id=message.contact_id,
+            media_type=attachment.media_type,
+            size_bytes=len(attachment.content),
+        )
+        row.name = attachment.name
+        row.content = base64.b64encode(attachment.content).decode()
+        session.add(row)
+
+
 def change_status(session: Session, conversation: Conversation, status: ConversationStatus) -> None:
     conversation.status = status
     conversation.epoch += 1
     conversation.leased_until = None
     record_event(session, conversation, "status", None, data={"status": status})
+    refresh_cards(session, conversation)
 
 
 def give_to_people(session: Session, conversation: Conversation, reason: str) -> None:
@@ -135,6 +153,7 @@ def give_to_people(session: Session, conversation: Conversation, reason: str) ->
     conversation.unanswered_since = None
     conversation.waiting_since = conversation.waiting_since or now()
     change_status(session, conversation, "open")
+    call_staff(session, conversation)
 
 
 def finish_growing(session: Session, conversation: Conversation) -> None:
@@ -147,25 +166,9 @@ def finish_growing(session: Session, conversation: Conversation) -> None:
 
 
 def note_reply(session: Session, conversation: Conversation, message: Message) -> None:
-    """Note the first reply's time and, where the channel is written to, what to deliver.
-
-    What a take-over cut off was never sent there, so it is not sent now.
-    """
+    """Note the first reply's time and, where the channel is written to, what to deliver."""
     conversation.first_reply_at = conversation.first_reply_at or now()
-    inbox = session.get_one(Inbox, conversation.inbox_id)
-    if inbox.channel in PUSHED_CHANNELS and not message.partial:
-        delivery = Delivery(
-            id=new_id(),
-            message_id=message.id,
-            conversation_id=conversation.id,
-            contact_id=conversation.contact_id,
-            epoch=conversation.epoch,
-            destination_hash=conversation.thread_hash,
-            state="pending",
-            attempts=0,
-        )
-        delivery.destination = conversation.thread
-        session.add(delivery)
+    deliver_reply(session, conversation, message)
 
 
 def mark_answered(session: Session, conversation: Conversation, answered_by: UUID | None) -> None:
