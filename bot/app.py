@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import redis.asyncio
 import uvloop
@@ -19,9 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from bot import migrate
 from bot.api.routes import Api
 from bot.channel import Channel
+from bot.conversations import PUSHED_CHANNELS
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
-from bot.events import Hub, Publisher
+from bot.events import ANYTHING, Hub, Publisher
 from bot.intake import Intake
 from bot.logs import configure
 from bot.messages import ChannelName
@@ -37,12 +40,18 @@ from bot.web.measures import Measures
 from bot.web.refusals import tell_refusals
 from bot.web.rules import enforce
 from channels.chat.adapter import ChatChannel, share_with_any_page
+from channels.slack.accounts import Accounts
+from channels.slack.adapter import SlackChannel
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 25.0
 DELIVERY_PAUSE_SECONDS = 1.0
+# Bells make a delivery start at once; this often is enough, however many of them ring.
+SHORTEST_DELIVERY_PAUSE_SECONDS = 0.1
+# So many sends of one channel at once; what goes to one place keeps its order all the same.
+DELIVERY_LANES = 3
 AWAY_PAUSE_SECONDS = 3.0
 
 
@@ -57,6 +66,7 @@ class Parts:
     publisher: Publisher
     drain: Drain
     redis: redis.asyncio.Redis
+    environ: Mapping[str, str]
 
 
 def make_chat(parts: Parts) -> ChatChannel:
@@ -64,7 +74,17 @@ def make_chat(parts: Parts) -> ChatChannel:
     return ChatChannel(parts.sessions, parts.hub, parts.publisher, parts.drain)
 
 
-CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {"chat": make_chat}
+def make_slack(parts: Parts) -> SlackChannel:
+    """Slack. Its secrets are read from this process's environment, which no worker shares."""
+    return SlackChannel(
+        parts.sessions, Accounts(parts.sessions, parts.environ), parts.publisher, parts.queue
+    )
+
+
+CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {
+    "chat": make_chat,
+    "slack": make_slack,
+}
 
 
 # -- the web process -------------------------------------------------------------------------
@@ -87,7 +107,7 @@ def run_web(settings: Settings) -> None:
 def build_web(settings: Settings) -> web.Application:
     """The web process's application; it opens nothing before it starts. Raises SettingsError."""
     parts = build_parts(settings)
-    chat = make_chat(parts)
+    chat, slack = make_chat(parts), make_slack(parts)
     api = Api(
         parts.sessions,
         parts.hub,
@@ -96,13 +116,16 @@ def build_web(settings: Settings) -> web.Application:
         answer_timeout_s=float(settings.answer_timeout_s),
         version=version(),
     )
-    guards = enforce({"visitor": chat.authenticate, "token": api.authenticate})
+    guards = enforce(
+        {"visitor": chat.authenticate, "token": api.authenticate, "slack": slack.verify}
+    )
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[tell_refusals, guards])
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(share_with_any_page)
     receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
-    others = [make(parts) for name, make in CHANNELS.items() if name != "chat"]
-    for channel in [chat, *others]:
+    others = [make(parts) for name, make in CHANNELS.items() if name not in ("chat", "slack")]
+    served: list[Channel] = [chat, slack, *others]
+    for channel in served:
         app.add_routes(channel.routes(receive))
     app.add_routes(api.routes())
     app.add_routes(SampleShop(parts.sessions).routes())
@@ -130,6 +153,7 @@ def build_parts(settings: Settings) -> Parts:
         publisher=Publisher(redis_url),
         drain=Drain(),
         redis=redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2),
+        environ=os.environ,
     )
 
 
@@ -193,9 +217,15 @@ async def _run_channels(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
+    await parts.hub.start()
     listeners = [asyncio.create_task(channel.listen(receive)) for channel in channels.values()]
     try:
-        await deliver_until(stop, parts.sessions, channels)
+        # Each channel by itself: a mail server that is slow holds up no Slack reply.
+        async with asyncio.TaskGroup() as deliveries:
+            for name in PUSHED_CHANNELS.intersection(channels):
+                only: dict[str, Channel] = {name: channels[name]}
+                for _ in range(DELIVERY_LANES):
+                    deliveries.create_task(deliver_until(stop, parts.sessions, only, parts.hub))
     finally:
         await _cancel(listeners)
         await _close(parts)
@@ -205,18 +235,42 @@ async def deliver_until(
     stop: asyncio.Event,
     sessions: async_sessionmaker[AsyncSession],
     channels: Mapping[str, Channel],
+    hub: Hub | None = None,
 ) -> None:
-    """Deliver what is due, again and again; a send under way is finished before it returns."""
-    while not stop.is_set():
-        pause_s = DELIVERY_PAUSE_SECONDS
-        try:
-            if await deliver_pending(sessions, channels):
-                continue
-        except SQLAlchemyError as error:
-            log.warning("delivery waits for the database error=%s", type(error).__name__)
-            pause_s = AWAY_PAUSE_SECONDS
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause_s)
+    """Deliver what is due, again and again; a send under way is finished before it returns.
+
+    With a hub, a bell of any conversation makes it look at once.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        bells = await stack.enter_async_context(hub.listen(ANYTHING)) if hub else None
+        while not stop.is_set():
+            try:
+                if not await deliver_pending(sessions, channels):
+                    await _pause(stop, DELIVERY_PAUSE_SECONDS, bells)
+            except SQLAlchemyError as error:
+                log.warning("delivery waits for the database error=%s", type(error).__name__)
+                await _pause(stop, AWAY_PAUSE_SECONDS, None)
+
+
+async def _pause(
+    stop: asyncio.Event, pause_s: float, bells: asyncio.Queue[dict[str, Any]] | None
+) -> None:
+    """Until the time is over, somebody asks to stop, or a bell rings."""
+    waits = [asyncio.create_task(stop.wait())]
+    if bells is not None:
+        waits.append(asyncio.create_task(_hear(bells)))
+    await asyncio.wait(waits, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _hear(bells: asyncio.Queue[dict[str, Any]]) -> Literal[True]:
+    await bells.get()
+    await asyncio.sleep(SHORTEST_DELIVERY_PAUSE_SECONDS)
+    while not bells.empty():
+        bells.get_nowait()
+    return True
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, aliased
 from bot.channel import Channel, DeliveryError
 from bot.conversations import REVISE_EVERY
 from bot.handoff_cards import card_of, read_card
-from bot.messages import Attachment, Citation, Reply
+from bot.messages import Attachment, ChannelName, Citation, Reply
 from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message, now
 from bot.tables import Attachment as AttachmentRow
 
@@ -74,9 +74,7 @@ def claim_delivery(session: Session, channels: list[str]) -> Due | None:
     # Read after the lock was got: what is sent must not be older than the version it is sent as.
     delivery = session.get_one(Delivery, found.id, populate_existing=True)
     message = session.get_one(Message, delivery.message_id, populate_existing=True)
-    conversation = session.get_one(
-        Conversation, delivery.conversation_id, populate_existing=True
-    )
+    conversation = session.get_one(Conversation, delivery.conversation_id, populate_existing=True)
     if _is_outdated(session, delivery, message, conversation):
         delivery.state = "withdrawn"
         session.flush()
@@ -98,9 +96,7 @@ def claim_delivery(session: Session, channels: list[str]) -> Due | None:
 
 def mark_sent(session: Session, delivery_id: UUID, external_id: str, version: int = 1) -> None:
     """The channel took it, under this id; what has changed meanwhile is due again."""
-    delivery = session.get_one(
-        Delivery, delivery_id, with_for_update=True, populate_existing=True
-    )
+    delivery = session.get_one(Delivery, delivery_id, with_for_update=True, populate_existing=True)
     delivery.state = "sent"
     delivery.external_id = external_id
     delivery.error = None
@@ -132,7 +128,7 @@ def backoff_s(attempts: int) -> float:
     return wait_s * random.uniform(0.8, 1.0)
 
 
-def _due(channels: list[str]) -> Select[tuple[UUID, str]]:
+def _due(channels: list[str]) -> Select[UUID, ChannelName]:
     """The next delivery; to one place a conversation's messages go in their order."""
     earlier = aliased(Delivery)
     waits_for_another = exists().where(

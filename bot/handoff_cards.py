@@ -13,7 +13,7 @@ from bot.messages import Citation, HandoffCard, Turn
 from bot.tables import Agent, AnswerRun, Contact, Conversation, Delivery, Inbox, Message
 
 SHOWN_TURNS = 4
-DRAFT_QUOTES = 2
+DRAFT_QUOTES, LEAST_DRAFT_SCORE = 2, 0.3
 
 
 def read_card(session: Session, conversation: Conversation) -> HandoffCard:
@@ -82,7 +82,8 @@ def _result(run: AnswerRun) -> dict[str, Any]:
 
 def _draft(citations: tuple[Citation, ...]) -> str:
     """What the articles say that comes nearest: the company's own words, never the model's."""
-    quotes = [citation.quote.strip() for citation in citations if citation.quote.strip()]
+    near = [one for one in citations if one.used or one.score >= LEAST_DRAFT_SCORE]
+    quotes = [one.quote.strip() for one in near if one.quote.strip()]
     return "\n\n".join(dict.fromkeys(quotes[:DRAFT_QUOTES]))
 
 

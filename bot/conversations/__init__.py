@@ -41,7 +41,7 @@ from bot.conversations.people import (
     take_over,
     wake_snoozed,
 )
-from bot.conversations.steps import ConversationError, channel_of, keyed_hash
+from bot.conversations.steps import ConversationError, channel_of, keyed_hash, store_attachments
 
 __all__ = [
     "MAX_DEATHS",
@@ -75,6 +75,7 @@ __all__ = [
     "reply_id",
     "resolve",
     "snooze",
+    "store_attachments",
     "store_result",
     "take_over",
     "wake_snoozed",

@@ -135,9 +135,7 @@ def _newest_message(session: Session, conversation: Conversation) -> UUID | None
 def _staff_inboxes(session: Session, conversation: Conversation) -> list[Inbox]:
     own = session.get_one(Inbox, conversation.inbox_id).name
     query = select(Inbox).where(Inbox.settings.has_key(STAFF_CHANNEL)).order_by(Inbox.name)
-    return [
-        inbox for inbox in session.scalars(query) if own in inbox.settings.get(STAFF_OF, [own])
-    ]
+    return [inbox for inbox in session.scalars(query) if own in inbox.settings.get(STAFF_OF, [own])]
 
 
 def _has_card(session: Session, message_id: UUID, place: str) -> bool:

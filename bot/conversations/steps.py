@@ -16,6 +16,7 @@ from bot.sealing import keyring_of
 from bot.tables import Attachment as AttachmentRow
 from bot.tables import Conversation, Event, Inbox, Message, new_id, now
 
+
 class ConversationError(Exception):
     """The request does not fit the conversation's state; the message says why."""
 

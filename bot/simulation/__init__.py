@@ -1,0 +1,1 @@
+"""Worlds outside the desk, for tests, the simulator and demonstrations: real protocols, no real people."""
