@@ -1,1 +1,1 @@
-"""Worlds outside the desk, for tests, the simulator and demonstrations: real protocols, no real people."""
+"""Worlds outside the desk, for tests, simulation and demonstration: real protocols, no people."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import itertools
 import json
 import time
@@ -159,7 +160,9 @@ class SlackEvents:
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(f"{self.desk_url}{path}", data=body, headers=sent) as response,
+                session.post(
+                    f"{self.desk_url}{path}", data=io.BytesIO(body), headers=sent
+                ) as response,
             ):
                 text = await response.text()
                 return Answer(response.status, text, time.perf_counter() - began)

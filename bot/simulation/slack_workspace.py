@@ -72,6 +72,7 @@ class SlackWorkspace:
         self.team_id = team_id
         self.token = token
         self.url = ""
+        self.methods = dict(_METHODS)
         self.users: dict[str, str] = {}
         self.channels: dict[str, Channel] = {}
         self.files: dict[str, dict[str, Any]] = {}
@@ -135,12 +136,12 @@ class SlackWorkspace:
     # -- what can be looked up ---------------------------------------------------------------
 
     def posts(self, channel: str, thread_ts: str | None = None) -> list[dict[str, Any]]:
-        """The bot's messages of a channel, or of one of its threads."""
+        """The bot's messages of a channel, or the bot's answers in one of its threads."""
         return [
             message
             for message in self.channels[channel].messages.values()
             if message.get("bot_id") == BOT
-            and (thread_ts is None or message.get("thread_ts") == thread_ts)
+            and (thread_ts is None or message.get("thread_ts") == thread_ts != message["ts"])
         ]
 
     def texts(self, channel: str, thread_ts: str | None = None) -> list[str]:
@@ -241,7 +242,7 @@ class SlackWorkspace:
     def _answer(self, method: str, arguments: Mapping[str, Any], token: str) -> dict[str, Any]:
         if token != self.token:
             raise SlackError("invalid_auth" if token else "not_authed")
-        answer = _METHODS.get(method)
+        answer = self.methods.get(method)
         if answer is None:
             raise SlackError("unknown_method")
         return answer(self, arguments)
@@ -405,7 +406,9 @@ class SlackWorkspace:
         self.downloads.append((request.match_info["file"], token))
         if token != self.token:  # Slack sends whoever may not read a file to its log-in page
             raise web.HTTPFound(f"{self.url}/login")
-        file = self.files[request.match_info["file"]]
+        file = self.files.get(request.match_info["file"])
+        if file is None:
+            return web.Response(status=503)
         return web.Response(body=file["content"], content_type=file["told"]["mimetype"])
 
     async def _serve_login(self, request: web.Request) -> web.Response:

@@ -78,6 +78,8 @@ class Account:
 
     def is_trusted_host(self, url: str) -> bool:
         """Whether the bot token may be sent there: Slack's own hosts, over TLS, and no others."""
+        if "\\" in url or "@" in urlsplit(url).netloc:  # read as another host by other parsers
+            return False
         parts, own = urlsplit(url), urlsplit(self.api_base_url)
         if self.api_base_url != API:
             return (parts.scheme, parts.netloc) == (own.scheme, own.netloc)

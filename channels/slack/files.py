@@ -6,6 +6,7 @@ A message is acknowledged before its files are fetched, so what is still to be f
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ async def _upload(api: WebApi, account: Account, place: Place, attachment: Attac
     try:
         async with (
             aiohttp.ClientSession(timeout=TRANSFER) as session,
-            session.post(url, data=attachment.content, allow_redirects=False) as response,
+            session.post(url, data=io.BytesIO(attachment.content), allow_redirects=False) as response,
         ):
             if response.status != 200:
                 raise DeliveryError(f"upload: status {response.status}", permanent=False)
