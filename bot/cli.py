@@ -49,6 +49,7 @@ COMMANDS = {
     "backup": Command("backup", "save the data and, apart from it, the keys"),
     "restore": Command("restore", "bring a backup back into an empty database"),
     "keys": Command("keys", "make, list and rotate keys"),
+    "slack": Command("slack", "the Slack app's manifest; connect an inbox to a workspace"),
     "version": Command("version", "print the version"),
 }
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from bot.doctor import Finding, examine, exit_status
 from bot.instance import NothingRuns, find_settings
 from bot.settings import Settings
+from bot.slack_setup import check_slack
 from bot.terminal import Terminal
 
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    findings = examine(_settings(environ), environ)
+    findings = examine(_settings(environ), environ, [check_slack])
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:

@@ -143,7 +143,7 @@ def commit_sentence(
     reply.text = _join(reply.text, sentence)
     record_event(session, conversation, "sentence", reply, text=sentence)
     session.flush()
-    if claim.channel in GROWING_CHANNELS:
+    if claim.channel in GROWING_CHANNELS and not reply.private:
         deliver_growing(session, conversation, reply)
     return Advance(conversation.id, conversation.last_seq)
 

@@ -26,8 +26,8 @@ from bot.tables import Inbox
 SETTING = "slack"
 API = "https://slack.com/api/"
 READ_AGAIN_SECONDS = 10.0
-# The variables whose names (also with _FILE) a worker must not find in its environment.
-SECRET_VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_WEBHOOK_URL")
+# `up` hides variables of this name from workers, so no secret may stand in another one.
+VARIABLE_PREFIX = "SLACK_"
 
 
 class SecretError(Exception):
@@ -151,6 +151,8 @@ def read_secret(reference: str, environ: Mapping[str, str]) -> str:
     """The secret that a reference names. Raises SecretError."""
     kind, _, place = reference.partition(":")
     if kind == "env":
+        if not place.startswith(VARIABLE_PREFIX):
+            raise SecretError(f"the variable {place} does not begin with {VARIABLE_PREFIX}")
         if value := environ.get(place, "").strip():
             return value
         path = environ.get(f"{place}_FILE", "").strip()

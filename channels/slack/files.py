@@ -26,7 +26,7 @@ from bot.messages import Attachment, Reply
 from bot.tables import Message, RemoteFile, new_id, now
 from channels.slack.accounts import Account, Accounts
 from channels.slack.hearing import Heard, Place
-from channels.slack.posting import Posting
+from channels.slack.posting import Posting, is_retry
 from channels.slack.web_api import WebApi, retry_after
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ async def upload(
 ) -> None:
     """Share a reply's files beside it, except those that an earlier try shared already."""
     shared = set()
-    if reply.attempt > 1 and reply.attachments:
+    if is_retry(reply) and reply.attachments:
         shared = {
             (str(one.get("name")), int(one.get("size") or 0))
             async for message in posting.since(account, place, reply)
@@ -82,7 +82,9 @@ async def _upload(api: WebApi, account: Account, place: Place, attachment: Attac
     try:
         async with (
             aiohttp.ClientSession(timeout=TRANSFER) as session,
-            session.post(url, data=io.BytesIO(attachment.content), allow_redirects=False) as response,
+            session.post(
+                url, data=io.BytesIO(attachment.content), allow_redirects=False
+            ) as response,
         ):
             if response.status != 200:
                 raise DeliveryError(f"upload: status {response.status}", permanent=False)

@@ -11,6 +11,7 @@ import aiohttp
 
 from bot.channel import DeliveryError
 from bot.messages import Reply
+from bot.tables import now
 from channels.slack.accounts import API, Account
 from channels.slack.composing import Post, compose, metadata_of, notice_text, part_of
 from channels.slack.hearing import Place
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Our clock and Slack's may differ by so much when "since the first try" is asked for.
 CLOCKS_DIFFER = timedelta(minutes=2)
+TRIED_AT_ONCE = timedelta(seconds=30)
 PAGE, MAX_PAGES = 100, 20
 WEBHOOK_HOST = "https://hooks.slack.com/"
 POSTED_BY_WEBHOOK = "webhook"
@@ -37,7 +39,7 @@ class Posting:
         """Post what has not arrived yet; returns `channel/ts` of the first part."""
         place = place_of(reply)
         posts = compose(reply)
-        arrived = await self._arrived(account, place, reply) if reply.attempt > 1 else {}
+        arrived = await self._arrived(account, place, reply) if is_retry(reply) else {}
         for post in posts:
             if post.part not in arrived:
                 arrived[post.part] = await self._post(account, place, reply, post)
@@ -145,6 +147,13 @@ def place_of(reply: Reply) -> Place:
         _channel, _ts, *root = reply.in_reply_to.partition("#")[0].split("/")
         return Place(place.channel, root[0] if root else None)
     return place
+
+
+def is_retry(reply: Reply) -> bool:
+    """Whether it may have arrived before: tried before, or noted so long ago that it may have
+    been, for instance when a person has a failed delivery sent again."""
+    assert reply.queued_at is not None, "a delivery knows when it was noted"
+    return reply.attempt > 1 or now() - reply.queued_at > TRIED_AT_ONCE
 
 
 def _is_webhook(account: Account, url: str) -> bool:

@@ -255,13 +255,13 @@ async def test_a_secret_of_one_app_does_not_speak_for_another_team(
     sessions: sessionmaker[Session],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("OTHER_SECRET", "another-secret")
+    monkeypatch.setenv("SLACK_OTHER_SECRET", "another-secret")
     with sessions.begin() as session:
         add_slack_inbox(
             session,
             workspace,
             "other",
-            slack={"team_id": "T0OTHER", "signing_secret": "env:OTHER_SECRET"},
+            slack={"team_id": "T0OTHER", "signing_secret": "env:SLACK_OTHER_SECRET"},
         )
     message = workspace.say("U0ADA", "D0ADA", "Hello")
     body = json.dumps(desk.events.envelope(desk.events.message_event(message, "D0ADA"))).encode()
