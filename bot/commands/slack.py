@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from bot.slack_setup import Wish, connect
 from channels.slack.accounts import API
 from channels.slack.manifest import manifest
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NEEDED = ("database_url", "master_key")
 SECRETS = {
     "bot_token": ("SLACK_BOT_TOKEN", "the bot token (xoxb-...)"),
@@ -88,6 +90,8 @@ def _public_url(arguments: argparse.Namespace, environ: Mapping[str, str]) -> st
 
 
 def _wish(arguments: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> Wish:
+    if not NAME.fullmatch(arguments.name):
+        raise UsageError("An inbox's name has 1 to 64 letters, digits, - and _.")
     names = ["webhook_url"] if arguments.notices_only else ["bot_token", "signing_secret"]
     secrets = {name: _reference(name, arguments, settings, environ) for name in names}
     return Wish(

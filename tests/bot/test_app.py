@@ -35,7 +35,7 @@ ALLOWED = {
     "public": set(PRINCIPALS),
     "visitor": {"ada", "cyd"},
     "token": {"token"},
-    "slack": set(),  # whoever signs as Slack does: tests/channels/slack/test_events.py
+    "slack": set(),  # whoever signs as Slack does: tests/channels/slack/test_slack_events.py
 }
 MAY_SEE_MARKER = {"ada", "token"}
 STREAM_SECONDS = 1.0

@@ -206,14 +206,15 @@ async def test_a_long_reply_is_split_within_slacks_length(desk: SlackDesk) -> No
 async def test_after_a_crash_between_two_parts_only_the_rest_is_posted(desk: SlackDesk) -> None:
     await desk.direct("Tell me everything.")
     desk.answer(*(f"Sentence {number}." for number in range(600)))
-    put = desk.workspace._put
+    workspace: Any = desk.workspace
+    put = workspace._put
 
     def put_and_then_fail(*arguments: Any) -> Any:
         desk.workspace.fail("chat.postMessage", "server_error")
-        desk.workspace._put = put  # type: ignore[method-assign]
+        workspace._put = put
         return put(*arguments)
 
-    desk.workspace._put = put_and_then_fail  # type: ignore[method-assign]
+    workspace._put = put_and_then_fail
     await desk.deliver()
     assert len(desk.workspace.posts("D0ADA")) == 1
     await desk.deliver()
