@@ -213,7 +213,7 @@ def _reply(
         author_name=_author_name(session, message),
         citations=tuple(Citation(**citation) for citation in message.citations),
         partial=message.partial,
-        attachments=_attachments(session, message),
+        attachments=_attachments(session, message) if delivery.kind == "reply" else (),
         attempt=delivery.attempts,
         kind=delivery.kind,
         delivery_id=delivery.id,

@@ -24,7 +24,10 @@ TOKEN = "xoxb-simulated"  # noqa: S105 - the fake workspace's own
 TEXT_LIMIT, UPDATE_LIMIT = 40_000, 4_000
 MAX_HANG_SECONDS = 120.0
 
-Bad = Literal["rate_limited", "server_error", "hang", "drop_after", "drop_before", "not_json"]
+Bad = Literal[
+    "rate_limited", "server_error", "not_json", "drop_before", "hang", "drop_after", "hang_after"
+]
+AFTER = ("drop_after", "hang_after")
 
 
 @dataclass
@@ -200,7 +203,7 @@ class SlackWorkspace:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         self.calls.append(ApiCall(method, arguments, token, time.time()))
         fault = self._next_fault(method)
-        if fault is not None and fault.how not in ("drop_after",):
+        if fault is not None and fault.how not in AFTER:
             return await self._go_wrong(request, fault)
         try:
             answer = {"ok": True, **self._answer(method, arguments, token)}
@@ -208,6 +211,8 @@ class SlackWorkspace:
             answer = {"ok": False, "error": error.code}
         self.posted.set()
         if fault is not None:  # done, and nobody is told
+            if fault.how == "hang_after":
+                await asyncio.sleep(MAX_HANG_SECONDS)
             assert request.transport is not None, "the connection is open"
             request.transport.close()
             await asyncio.sleep(0)

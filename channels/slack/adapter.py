@@ -95,7 +95,7 @@ class SlackChannel:
         if reply.destination == NOTICES_ONLY:
             return await self._posting.notify(account, reply)
         external_id = await self._posting.send(account, reply)
-        if reply.kind == "reply" and reply.attachments:
+        if reply.attachments:
             await upload(self._api, self._posting, account, place_of(reply), reply)
         return external_id
 

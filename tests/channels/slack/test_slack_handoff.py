@@ -312,6 +312,15 @@ async def test_an_agent_whose_name_slack_did_not_tell_in_time_gets_it_later(
         await asyncio.gather(listening, return_exceptions=True)
 
 
+async def test_a_click_is_answered_in_time_though_slack_does_not_say_who_it_was(
+    desk: SlackDesk, handed_off: dict[str, Any]
+) -> None:
+    desk.workspace.fail("users.info", "hang")
+    answer = await desk.events.click("U0BEA", "C0STAFF", handed_off, TAKE_OVER)
+    assert answer.status == 200, "or Slack shows that the button failed"
+    assert agent_name(desk) == "Slack U0BEA"
+
+
 async def _never(_: object) -> Any:
     raise AssertionError("Slack's messages come by its webhook")
 
