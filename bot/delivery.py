@@ -118,6 +118,8 @@ def mark_failed(session: Session, delivery_id: UUID, error: DeliveryError) -> No
         delivery.state = "failed"
         return
     delivery.state = "pending"
+    if error.retry_after_s is not None:
+        delivery.attempts = max(delivery.attempts - 1, 1)
     wait_s = error.retry_after_s or backoff_s(delivery.attempts)
     delivery.next_attempt_at = now() + timedelta(seconds=wait_s)
 

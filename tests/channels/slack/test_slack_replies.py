@@ -248,7 +248,7 @@ async def test_retry_after_is_honoured_and_is_no_failure(desk: SlackDesk) -> Non
     for _ in range(15):  # whoever is told to wait is not told off: Slack is not even asked
         await desk.deliver()
     assert len(desk.workspace.called("chat.postMessage")) == 1
-    assert desk.deliveries()[0][1] == "pending"
+    assert desk.deliveries() == [("reply", "pending", 1)]
 
 
 async def test_when_the_wait_is_over_the_reply_goes_out(desk: SlackDesk) -> None:
