@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -10,9 +11,26 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.conversations.steps import append, change_status, give_to_people, keyed_hash
+from bot.conversations.steps import (
+    append,
+    change_status,
+    give_to_people,
+    keyed_hash,
+    policy_of_inbox,
+    schedule_delivery,
+)
+from bot.hours_told import tell_opening
 from bot.messages import IncomingMessage
-from bot.tables import Attachment, Contact, ContactIdentity, Conversation, Message, new_id, now
+from bot.tables import (
+    Attachment,
+    Contact,
+    ContactIdentity,
+    Conversation,
+    Message,
+    Original,
+    new_id,
+    now,
+)
 
 REOPEN_WITHIN = timedelta(days=7)
 
@@ -47,9 +65,13 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
     stored.is_automatic = message.is_automatic
     stored.sent_at = message.sent_at
     _store_attachments(session, stored, message)
+    store_original(session, stored, message)
     _note_arrival(conversation, message)
-    if message.wants_person and conversation.status == "pending":
-        give_to_people(session, conversation, "requested")
+    if not message.is_automatic:  # who writes can be written to
+        identity.bounced_at = identity.bounce_status = None
+    if message.staff_note:
+        append(session, conversation, "system", message.staff_note, private=True)
+    _give_where_asked(session, conversation, message)
     session.flush()
     return Recorded(
         conversation.id,
@@ -113,7 +135,8 @@ def _find_or_open_conversation(
         .with_for_update()
     )
     latest = session.scalars(query).one_or_none()
-    if latest is not None and latest.status != "resolved":
+    # A machine's notice, such as an out-of-office, opens no resolved matter again.
+    if latest is not None and (latest.status != "resolved" or message.is_automatic):
         return latest
     if latest is not None and latest.resolved_at and latest.resolved_at > now() - REOPEN_WITHIN:
         latest.resolved_at = None
@@ -145,10 +168,50 @@ def _store_attachments(session: Session, stored: Message, message: IncomingMessa
             contact_id=stored.contact_id,
             media_type=attachment.media_type,
             size_bytes=len(attachment.content),
+            warning=attachment.warning,
         )
         row.name = attachment.name
         row.content = base64.b64encode(attachment.content).decode()
         session.add(row)
+
+
+def store_original(session: Session, stored: Message, message: IncomingMessage) -> None:
+    """Keep what came in whole beside the message, sealed by the contact's key."""
+    original = message.original
+    if original is None:
+        return
+    row = Original(
+        message_id=stored.id,
+        contact_id=stored.contact_id,
+        media_type=original.media_type,
+        size_bytes=len(original.raw),
+        topic_hash=keyed_hash(session, "topic", f"{message.contact}|{original.topic}"),
+    )
+    row.raw = base64.b64encode(original.raw).decode()
+    row.full_text = original.full_text
+    row.headers = json.dumps(dict(original.headers), ensure_ascii=False)
+    session.add(row)
+
+
+def _give_where_asked(
+    session: Session, conversation: Conversation, message: IncomingMessage
+) -> None:
+    if conversation.status != "pending":
+        return
+    if message.wants_person:
+        give_to_people(session, conversation, "requested")
+        _tell_when_closed(session, conversation)
+    elif message.for_people:
+        give_to_people(session, conversation, message.for_people)
+
+
+def _tell_when_closed(session: Session, conversation: Conversation) -> None:
+    """Outside business hours, say when somebody is there again (promise 29)."""
+    opening = policy_of_inbox(session, conversation.inbox_id).opening_after(now())
+    if opening is not None:
+        text = tell_opening(opening, conversation.language)
+        message = append(session, conversation, "system", text)
+        schedule_delivery(session, conversation, message)
 
 
 def _note_arrival(conversation: Conversation, message: IncomingMessage) -> None:

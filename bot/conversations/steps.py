@@ -8,9 +8,20 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from bot.events import Advance
 from bot.messages import Author, ChannelName, ConversationStatus
+from bot.policy import Policy, policy_of
 from bot.sealing import keyring_of
-from bot.tables import Conversation, Delivery, Event, Inbox, Message, new_id, now
+from bot.tables import (
+    ContactIdentity,
+    Conversation,
+    Delivery,
+    Event,
+    Inbox,
+    Message,
+    new_id,
+    now,
+)
 
 # Channels whose adapters push; a chat visitor's browser reads the committed events itself.
 PUSHED_CHANNELS = frozenset({"email", "slack"})
@@ -33,6 +44,12 @@ def channel_of(session: Session, conversation_id: UUID) -> ChannelName | None:
 def keyed_hash(session: Session, purpose: str, value: str) -> bytes:
     """The keyed hash under which a value is looked up."""
     return keyring_of(session).keyed_hash(session, purpose, value)
+
+
+def policy_of_inbox(session: Session, inbox_id: UUID) -> Policy:
+    """How the inbox behaves. Raises PolicyError where its settings cannot be used."""
+    inbox = session.get_one(Inbox, inbox_id)
+    return policy_of(inbox.settings, inbox.channel)
 
 
 def lock(session: Session, conversation_id: UUID) -> Conversation:
@@ -98,6 +115,14 @@ def append(
     return message
 
 
+def note_for_staff(session: Session, conversation_id: UUID, text: str) -> Advance:
+    """A note that the system writes for the staff alone."""
+    conversation = lock(session, conversation_id)
+    append(session, conversation, "system", text, private=True)
+    session.flush()
+    return Advance(conversation.id, conversation.last_seq)
+
+
 def record_event(
     session: Session,
     conversation: Conversation,
@@ -147,11 +172,17 @@ def finish_growing(session: Session, conversation: Conversation) -> None:
 
 
 def note_reply(session: Session, conversation: Conversation, message: Message) -> None:
-    """Note the first reply's time and, where the channel is written to, what to deliver.
+    """Note the first reply's time and, where the channel is written to, what to deliver."""
+    if not message.private:
+        conversation.first_reply_at = conversation.first_reply_at or now()
+        schedule_delivery(session, conversation, message)
+
+
+def schedule_delivery(session: Session, conversation: Conversation, message: Message) -> None:
+    """Where the channel is written to, leave a delivery beside the message.
 
     What a take-over cut off was never sent there, so it is not sent now.
     """
-    conversation.first_reply_at = conversation.first_reply_at or now()
     inbox = session.get_one(Inbox, conversation.inbox_id)
     if inbox.channel in PUSHED_CHANNELS and not message.partial:
         delivery = Delivery(
@@ -164,8 +195,25 @@ def note_reply(session: Session, conversation: Conversation, message: Message) -
             state="pending",
             attempts=0,
         )
-        delivery.destination = conversation.thread
+        delivery.destination = _destination(session, inbox, conversation)
         session.add(delivery)
+
+
+def _destination(session: Session, inbox: Inbox, conversation: Conversation) -> str:
+    """A mail goes to the contact's address; elsewhere the thread is the place."""
+    if inbox.channel != "email":
+        return conversation.thread
+    query = (
+        select(ContactIdentity)
+        .where(
+            ContactIdentity.inbox_id == inbox.id,
+            ContactIdentity.contact_id == conversation.contact_id,
+        )
+        .order_by(ContactIdentity.created_at.desc())
+        .limit(1)
+    )
+    identity = session.scalars(query).one_or_none()
+    return identity.address if identity is not None else conversation.thread
 
 
 def mark_answered(session: Session, conversation: Conversation, answered_by: UUID | None) -> None:

@@ -66,9 +66,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("reply_to", name=op.f("pk_automatic_reply")),
     )
-    op.create_index(
-        "ix_automatic_reply_conversation_id", "automatic_reply", ["conversation_id"]
-    )
+    op.create_index("ix_automatic_reply_conversation_id", "automatic_reply", ["conversation_id"])
     op.create_index("ix_automatic_reply_sender", "automatic_reply", ["sender_hash", "created_at"])
     op.create_index("ix_automatic_reply_inbox", "automatic_reply", ["inbox_id", "created_at"])
     op.create_index("ix_automatic_reply_topic", "automatic_reply", ["topic_hash", "created_at"])
