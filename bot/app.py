@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from bot import migrate
 from bot.api.routes import Api
 from bot.channel import Channel
+from bot.conversations import PUSHED_CHANNELS
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
 from bot.events import Hub, Publisher
@@ -37,12 +38,15 @@ from bot.web.measures import Measures
 from bot.web.refusals import tell_refusals
 from bot.web.rules import enforce
 from channels.chat.adapter import ChatChannel, share_with_any_page
+from channels.email.adapter import EmailChannel, Listening
+from channels.email.lmtp import Address
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 25.0
 DELIVERY_PAUSE_SECONDS = 1.0
+DELIVERY_LANES = 3
 AWAY_PAUSE_SECONDS = 3.0
 
 
@@ -57,6 +61,7 @@ class Parts:
     publisher: Publisher
     drain: Drain
     redis: redis.asyncio.Redis
+    settings: Settings
 
 
 def make_chat(parts: Parts) -> ChatChannel:
@@ -64,7 +69,24 @@ def make_chat(parts: Parts) -> ChatChannel:
     return ChatChannel(parts.sessions, parts.hub, parts.publisher, parts.drain)
 
 
-CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {"chat": make_chat}
+def make_email(parts: Parts) -> EmailChannel:
+    """E-mail. Raises SettingsError."""
+    try:
+        address = Address.parse(parts.settings.lmtp) if parts.settings.lmtp else None
+    except ValueError as error:
+        raise SettingsError(f"FRONTDESK_LMTP: {error}") from error
+    return EmailChannel(
+        parts.sessions,
+        parts.publisher,
+        Listening(address, parts.settings.lmtp_protocol),
+        public_url=parts.settings.public_url,
+    )
+
+
+CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {
+    "chat": make_chat,
+    "email": make_email,
+}
 
 
 # -- the web process -------------------------------------------------------------------------
@@ -130,6 +152,7 @@ def build_parts(settings: Settings) -> Parts:
         publisher=Publisher(redis_url),
         drain=Drain(),
         redis=redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2),
+        settings=settings,
     )
 
 
@@ -206,7 +229,24 @@ async def deliver_until(
     sessions: async_sessionmaker[AsyncSession],
     channels: Mapping[str, Channel],
 ) -> None:
-    """Deliver what is due, again and again; a send under way is finished before it returns."""
+    """Deliver what is due, again and again; a send under way is finished before it returns.
+
+    Each channel has lanes of its own, so that a mail server that hangs holds up no other channel.
+    """
+    pushed = {name: channel for name, channel in channels.items() if name in PUSHED_CHANNELS}
+    lanes = [
+        _deliver_in_lane(stop, sessions, {name: channel})
+        for name, channel in pushed.items()
+        for _ in range(DELIVERY_LANES)
+    ]
+    await asyncio.gather(stop.wait(), *lanes)
+
+
+async def _deliver_in_lane(
+    stop: asyncio.Event,
+    sessions: async_sessionmaker[AsyncSession],
+    channels: Mapping[str, Channel],
+) -> None:
     while not stop.is_set():
         pause_s = DELIVERY_PAUSE_SECONDS
         try:

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from bot.messages import Author, ChannelName, ConversationStatus
-from bot.sealing import Envelope, KeyStore, SealedText, Sealing, WrappedKey
+from bot.sealing import Envelope, KeyStore, SealedBytes, SealedText, Sealing, WrappedKey
 
 EMBEDDING_DIMENSION = 384
 # Held shared while a new data key is wrapped, alone while a master key is retired.
@@ -425,7 +425,7 @@ class Delivery(Sealing, Base):
 
 
 class Original(Sealing, Base):
-    """A message as it came, before it was read: `raw` in base64, `full_text`, `headers` as JSON.
+    """A message as it came, before it was read: `raw`, its `full_text`, `headers` as JSON.
 
     `topic_hash` names sender and subject, for budgets alone; it joins nothing.
     """
@@ -443,7 +443,7 @@ class Original(Sealing, Base):
     full_text_sealed: Mapped[bytes] = mapped_column(Envelope)
     headers_sealed: Mapped[bytes] = mapped_column(Envelope)
     created_at: Mapped[datetime] = mapped_column(default=now)
-    raw = SealedText("raw_sealed")
+    raw = SealedBytes("raw_sealed")
     full_text = SealedText("full_text_sealed")
     headers = SealedText("headers_sealed")
 

@@ -187,7 +187,7 @@ def store_original(session: Session, stored: Message, message: IncomingMessage) 
         size_bytes=len(original.raw),
         topic_hash=keyed_hash(session, "topic", f"{message.contact}|{original.topic}"),
     )
-    row.raw = base64.b64encode(original.raw).decode()
+    row.raw = original.raw
     row.full_text = original.full_text
     row.headers = json.dumps(dict(original.headers), ensure_ascii=False)
     session.add(row)
