@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot import migrate
 from bot.api.routes import Api
-from bot.channel import Channel
+from bot.channel import Channel, Receive
 from bot.conversations import PUSHED_CHANNELS
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
@@ -216,12 +216,24 @@ async def _run_channels(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
-    listeners = [asyncio.create_task(channel.listen(receive)) for channel in channels.values()]
+    listeners = [
+        asyncio.create_task(_listen(name, channel, receive)) for name, channel in channels.items()
+    ]
     try:
         await deliver_until(stop, parts.sessions, channels)
     finally:
         await _cancel(listeners)
         await _close(parts)
+
+
+async def _listen(name: str, channel: Channel, receive: Receive) -> None:
+    """Listen; what ends a listener is logged and it begins again, the other channels go on."""
+    while True:
+        try:
+            return await channel.listen(receive)
+        except Exception:
+            log.exception("a listener ended channel=%s", name)
+            await asyncio.sleep(AWAY_PAUSE_SECONDS)
 
 
 async def deliver_until(

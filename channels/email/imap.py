@@ -121,6 +121,11 @@ class ImapConnection:
         with contextlib.suppress(OSError):
             self._client.sock.shutdown(socket.SHUT_RDWR)
 
+    def release(self) -> None:
+        """Free the socket."""
+        with contextlib.suppress(*LOST):
+            self._client.shutdown()
+
     @property
     def _client(self) -> imaplib.IMAP4:
         return self._box.client

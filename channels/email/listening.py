@@ -54,9 +54,13 @@ class _Thread:
             self._executor, partial(function, *args, **kwargs)
         )
 
+    def do_last(self, function: Callable[[], None]) -> None:
+        """Call something once what is under way has ended."""
+        self._executor.submit(function)
+
     def leave(self) -> None:
-        """Take no more work; what is under way ends by itself."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Take no more work; what was given ends by itself."""
+        self._executor.shutdown(wait=False)
 
 
 class MailboxReader:
@@ -113,6 +117,7 @@ class MailboxReader:
                 raise
             finally:
                 connection.abort()
+                thread.do_last(connection.release)
         finally:
             thread.leave()
 
