@@ -111,6 +111,7 @@ class ImapServer:
         mailbox._max_uid = 0
         for message in messages:
             content = message._content  # as above
+            assert content is not None, "mailboxes in memory keep what they were given"
             await mailbox.append(
                 AppendMessage(bytes(content), message.internal_date, message.permanent_flags)
             )
