@@ -45,7 +45,8 @@ class Customer:
         message_id: str | None = None,
     ) -> bytes:
         """A mail of this customer's as their program writes it; `answers` makes it a reply."""
-        mail = EmailMessage(policy=email.policy.SMTP)
+        # Long lines: the standard library breaks long Message-IDs where it folds.
+        mail = EmailMessage(policy=email.policy.SMTP.clone(max_line_length=900))
         mail["From"] = f"{self.name} <{self.address}>" if self.name else self.address
         mail["To"] = to
         mail["Subject"] = subject
@@ -88,6 +89,7 @@ class MailWorld:
         self.smtp.on_letter = self._deliver
         await self.imap.start()
         await self.imap.add_user(self.company, PASSWORD)
+        self.smtp.users[self.company] = PASSWORD
         await self.smtp.start()
         return self
 

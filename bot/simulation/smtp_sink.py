@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,19 @@ class Letter:
     raw: bytes
 
 
+class _CountedSmtp(SMTP):
+    """SMTP whose lines the sink knows, so that it can break them."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self.event_handler.lines.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.lines.discard(self.transport)
+        super().connection_lost(error)
+
+
 @dataclass(slots=True)
 class SmtpSink:
     """Takes mail for everybody; `failures` are used up one a transaction, oldest first."""
@@ -51,6 +65,7 @@ class SmtpSink:
     logins: list[str] = field(default_factory=list)
     port: int = 0
     _server: asyncio.Server | None = None
+    lines: set[asyncio.Transport] = field(default_factory=set)
     _hanging: set[asyncio.Event] = field(default_factory=set)
 
     async def start(self) -> None:
@@ -67,16 +82,17 @@ class SmtpSink:
         if self._server is not None:
             self._server.close()
             self._server = None
+        for line in list(self.lines):
+            line.abort()
         await asyncio.sleep(0)
 
     def _make(self) -> asyncio.Protocol:
-        return SMTP(
+        return _CountedSmtp(
             self,
             hostname="sink",
             enable_SMTPUTF8=True,
             tls_context=self.tls if self.starttls else None,
             require_starttls=self.starttls,
-            auth_required=bool(self.users),
             auth_require_tls=False,
             authenticator=self._authenticate,
             timeout=60,
@@ -86,9 +102,11 @@ class SmtpSink:
     # -- aiosmtpd's hooks --------------------------------------------------------------------
 
     async def handle_MAIL(
-        self, server: SMTP, _s: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """MAIL FROM."""
+        """MAIL FROM; only who logged in may, where there are users."""
+        if self.users and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         if (answer := await self._fail("mail", server)) is not None:
             return answer
         envelope.mail_from = address
@@ -122,8 +140,6 @@ class SmtpSink:
 
     async def auth_XOAUTH2(self, server: SMTP, arguments: list[str]) -> AuthResult:
         """XOAUTH2: the token stands where the password would."""
-        import base64
-
         told = base64.b64decode(arguments[1]).decode()
         parts = dict(part.split("=", 1) for part in told.split("\x01") if "=" in part)
         user, token = parts.get("user", ""), parts.get("auth", "").removeprefix("Bearer ")

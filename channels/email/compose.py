@@ -25,7 +25,7 @@ TAGS = {
     *("p", "br", "ul", "ol", "li", "strong", "em", "code", "pre", "blockquote", "a", "hr"),
     *("h1", "h2", "h3", "h4", "table", "thead", "tbody", "tr", "th", "td", "div"),
 }
-_MESSAGE_ID = re.compile(r"[!-;=?-~]{1,240}@[!-;=?-~]{1,200}|[!-;=?-~]{3,240}")
+_MESSAGE_ID = re.compile(r"[!-;=?-~]{1,120}@[!-;=?-~]{1,120}|[!-;=?-~]{3,240}")
 _SOURCES = {
     "en": "Sources:", "zh": "来源：", "de": "Quellen:", "fr": "Sources :", "es": "Fuentes:",
     "ja": "出典：",
@@ -83,7 +83,8 @@ class OutgoingMail:
 
 def compose(mail: OutgoingMail) -> EmailMessage:
     """The mail; the same value gives the same mail. Raises ValueError for an unusable address."""
-    message = EmailMessage(policy=SMTP.clone(max_line_length=200))
+    # Longer than any id: the standard library breaks what does not fit a line.
+    message = EmailMessage(policy=SMTP.clone(max_line_length=500))
     message["From"] = _address(mail.from_address, mail.from_name)
     message["To"] = _address(mail.to_address, "")
     if mail.reply_to and mail.reply_to != mail.from_address:
@@ -126,7 +127,7 @@ def _add_thread(message: EmailMessage, mail: OutgoingMail) -> None:
     if len(known) > MAX_REFERENCES:
         known = (known[0], *known[1 - MAX_REFERENCES :])
     if known:
-        message["References"] = "\r\n ".join(f"<{each}>" for each in known).replace("\r\n", "")
+        message["References"] = " ".join(f"<{each}>" for each in known)
 
 
 def _address(address: str, name: str) -> Address:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select, text
@@ -31,16 +32,21 @@ async def port(desk: Desk) -> AsyncIterator[int]:
         yield found
 
 
-def is_open(port: int) -> bool:
+async def is_open(port: int) -> bool:
     try:
-        with smtplib.LMTP("127.0.0.1", port):
-            return True
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
+    writer.close()
+    await writer.wait_closed()
+    return True
 
 
 async def give(port: int, raw: bytes, to: str = TO, sender: str = "ada@example.org") -> str:
-    code, told = await asyncio.to_thread(hand_over, port, raw, to, sender)
+    # Threads of its own: the listener, in the same process here, needs the default ones.
+    with ThreadPoolExecutor(1) as thread:
+        loop = asyncio.get_running_loop()
+        code, told = await loop.run_in_executor(thread, hand_over, port, raw, to, sender)
     return f"{code} {told}"
 
 
