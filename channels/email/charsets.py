@@ -88,6 +88,7 @@ _FREQUENT = {
     "cp1251": "оеаинтсрвлкмдпуябзыгчйхжшюц",
     "koi8-r": "оеаинтсрвлкмдпуябзыгчйхжшюц",
 }
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _SINGLE_BYTE = ("cp1251", "koi8-r")
 _SAMPLE_BYTES = 8192
 _BROKEN_SHARE = 0.02
@@ -175,4 +176,6 @@ def _guess(raw: bytes) -> str:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\x00", "").lstrip("\ufeff")
+    """Text that every encoding can hold: no NUL, no lone surrogate, no byte order mark."""
+    text = text.replace("\x00", "").lstrip("\ufeff")
+    return _SURROGATES.sub("\ufffd", text)
