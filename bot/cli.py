@@ -45,6 +45,7 @@ COMMANDS = {
     "ask": Command("ask", "ask a question and see the answer with its sources"),
     "eval": Command("evaluate", "measure answers against a file of questions"),
     "inbox": Command("inbox", "the staff's terminal: what waits, read, reply, take, resolve"),
+    "mail": Command("mail", "say what would be done with a raw mail, and why"),
     "trace": Command("trace", "show every hop of a conversation's messages"),
     "backup": Command("backup", "save the data and, apart from it, the keys"),
     "restore": Command("restore", "bring a backup back into an empty database"),

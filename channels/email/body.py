@@ -17,6 +17,7 @@ MAX_TEXT_BYTES = 1_000_000
 MAX_TEXTS = 20
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})")
 _TAGS = re.compile(rb"(?i)<(?:html|body|div|p|br|table)\b[^>]{0,500}>")
+_SAYS_HTML = re.compile(r"(?i)\bhtml\b|(?:view|open) (?:it |this )?(?:in|online)|无法显示|表示できません")
 _REPORTED = (
     "message/delivery-status",
     "message/disposition-notification",
@@ -95,7 +96,10 @@ def _split_html(html: HtmlText, whole: str) -> SplitText:
 
 def _is_stub(plain: str, html: HtmlText) -> bool:
     """A plain part that only says to look at the HTML."""
-    return len(_letters(plain)) * 4 < len(_letters(html.full)) and len(plain) < 400
+    if len(plain) >= 400:
+        return False
+    share = len(_letters(plain)) / max(len(_letters(html.full)), 1)
+    return share < 0.25 or (share < 0.6 and _SAYS_HTML.search(plain) is not None)
 
 
 def _letters(text: str) -> str:
@@ -113,6 +117,9 @@ def _sort(part: Part, body: Body) -> None:
     elif part.children:
         for child in part.children:
             _sort(child, body)
+    elif kind.startswith("multipart/") and len(body.texts) < MAX_TEXTS:
+        # A multipart that could not be opened is shown as it is, so that no word is lost.
+        body.texts.append(Text(decode_text(part.body[:MAX_TEXT_BYTES]), None))
     elif _is_text(part) and len(body.texts) < MAX_TEXTS:
         body.texts.append(_text(part))
     elif _is_tnef(part):

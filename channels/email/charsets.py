@@ -88,6 +88,8 @@ _FREQUENT = {
     "cp1251": "оеаинтсрвлкмдпуябзыгчйхжшюц",
     "koi8-r": "оеаинтсрвлкмдпуябзыгчйхжшюц",
 }
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_SINGLE_BYTE = ("cp1251", "koi8-r")
 _SAMPLE_BYTES = 8192
 _BROKEN_SHARE = 0.02
 
@@ -157,7 +159,12 @@ def _guess(raw: bytes) -> str:
     """The likeliest reading: the one whose letters are the most frequent ones of its language."""
     sample = raw[:_SAMPLE_BYTES]
     best, best_score = "cp1252", 0.2
+    runs = re.findall(rb"[\x80-\xff]+", sample)
+    # Accented letters stand alone between ASCII ones; whole words in another script do not.
+    average = sum(map(len, runs)) / max(len(runs), 1)
     for codec, frequent in _FREQUENT.items():
+        if average < (2.5 if codec in _SINGLE_BYTE else 1.8):
+            continue
         text = sample.decode(codec, "replace")
         beyond = [char for char in text if ord(char) > 127]
         if not beyond or beyond.count("\ufffd") > 1 + _BROKEN_SHARE * len(beyond):
@@ -169,4 +176,6 @@ def _guess(raw: bytes) -> str:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\x00", "").lstrip("\ufeff")
+    """Text that every encoding can hold: no NUL, no lone surrogate, no byte order mark."""
+    text = text.replace("\x00", "").lstrip("\ufeff")
+    return _SURROGATES.sub("\ufffd", text)

@@ -391,7 +391,7 @@ def _words(text: str | None) -> str:
 
 
 def _tidy(pieces: Iterable[str]) -> str:
-    text = "".join(pieces).replace("\xa0", " ")
+    text = "".join(pieces).replace("\xa0", " ").encode("utf-8", "replace").decode()
     lines = [re.sub(r"(?<=\S) {2,}", " ", line).rstrip() for line in text.split("\n")]
     lines = [line if _ITEM.match(line) else line.lstrip() for line in lines]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -17,6 +17,9 @@ from channels.email.headers import Headers, read_headers
 MAX_DEPTH = 20
 MAX_PARTS = 300
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
+_BOUNDARY_LINE = re.compile(
+    rb"^--([^\s-][^\r\n]{0,69}?)[ \t]*\r?\n(?=content-)", re.MULTILINE | re.IGNORECASE
+)
 _NOT_BASE64 = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 )
@@ -124,15 +127,12 @@ def _read(raw: bytes, default_type: str, depth: int, budget: _Budget) -> Part:
 
 def _open(part: Part, depth: int, budget: _Budget) -> None:
     boundary = part.headers.parameter("content-type", "boundary").rstrip()
-    if not boundary:
-        found = re.search(rb"^--([^\s-][^\r\n]{0,69}?)[ \t]*\r?$", part.body[:65536], re.MULTILINE)
-        budget.note("a multipart without its boundary")
-        if found is None:
-            return
-        boundary = found[1].decode("latin-1")
-    pieces = _split(part.body, boundary, budget)
+    pieces = _split(part.body, boundary.encode("utf-8", "surrogateescape"), budget)
     if pieces is None:
-        budget.note("a multipart in which its boundary never stands")
+        budget.note("a multipart without its boundary")
+        found = _BOUNDARY_LINE.search(part.body[:65536])
+        pieces = _split(part.body, found[1], budget) if found else None
+    if pieces is None:
         return
     part.preamble = pieces[0]
     default = "message/rfc822" if part.media_type == "multipart/digest" else "text/plain"
@@ -143,9 +143,11 @@ def _open(part: Part, depth: int, budget: _Budget) -> None:
         part.children.append(_read(piece, default, depth + 1, budget))
 
 
-def _split(body: bytes, boundary: str, budget: _Budget) -> list[bytes] | None:
+def _split(body: bytes, boundary: bytes, budget: _Budget) -> list[bytes] | None:
     """The preamble and the parts between boundary lines (RFC 2046 section 5.1.1)."""
-    mark = b"--" + boundary.encode("utf-8", "surrogateescape")
+    if not boundary:
+        return None
+    mark = b"--" + boundary
     pieces: list[bytes] = []
     at = start = 0
     while len(pieces) <= MAX_PARTS + 1:

@@ -190,11 +190,13 @@ def find_attribution(lines: Sequence[str], at: int) -> tuple[int, int]:
         if strength == 2:
             break
     # The sender's last line right above an attribution is not part of it.
-    if any(
-        _attribution_strength(_join(lines, at + n, at + best[0])) == 2 for n in range(1, best[0])
-    ):
+    if any(_is_whole(_join(lines, at + n, at + best[0])) for n in range(1, best[0])):
         return 0, 0
     return best
+
+
+def _is_whole(text: str) -> bool:
+    return not text.startswith(("<", "(", "[")) and _attribution_strength(text) == 2
 
 
 def _join(lines: Sequence[str], begin: int, end: int) -> str:
