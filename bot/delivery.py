@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from bot.channel import Channel, DeliveryError
 from bot.conversations import note_for_staff
-from bot.messages import Citation, Reply
+from bot.messages import Author, Citation, Reply
 from bot.tables import Agent, Conversation, Delivery, Inbox, Message, now
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class FailedDelivery:
     conversation: int
     inbox: str
     channel: str
-    author: str
+    author: Author
     attempts: int
     error: str
     created_at: datetime

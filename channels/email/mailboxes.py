@@ -10,7 +10,7 @@ import base64
 import ipaddress
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -224,24 +224,23 @@ def _mailbox(session: Session, inbox: Inbox) -> Mailbox:
 
 
 def _secrets(session: Session, inbox: Inbox, setting: MailboxSetting) -> Secrets:
-    if setting.login.file:
-        return _from_file(setting.login)
+    stored = Secrets()
     sealed = inbox.settings.get(SECRET)
-    if not sealed:
-        return Secrets()
-    opened = keyring_of(session).open(session, _place(inbox.id), base64.b64decode(sealed))
-    return Secrets(**json.loads(opened))
+    if sealed:
+        opened = keyring_of(session).open(session, _place(inbox.id), base64.b64decode(sealed))
+        stored = Secrets(**json.loads(opened))
+    return _with_file(stored, setting.login) if setting.login.file else stored
 
 
-def _from_file(login: LoginSetting) -> Secrets:
-    """A password or access token in a file, which other programs may renew."""
+def _with_file(stored: Secrets, login: LoginSetting) -> Secrets:
+    """With the password or token of a file, which other programs may renew."""
     try:
         text = Path(login.file or "").expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise MailboxError(f"The secret's file cannot be read: {error}") from error
     if login.kind == "oauth2" and login.token_url:
-        return Secrets(refresh_token=text)
-    return Secrets(password=text)
+        return replace(stored, refresh_token=text)
+    return replace(stored, password=text)
 
 
 def _sealed(session: Session, inbox_id: UUID, secrets: Secrets) -> str:

@@ -94,6 +94,8 @@ def make_message(
     contact = sender or f"unknown sender of {external_id}"
     joins = named is not None and _is_contact_of(session, mailbox, named, contact)
     thread = named.thread if named is not None and joins else None
+    if named is None:  # its conversation was deleted, or is another inbox's: begin anew under it
+        thread = mail.thread.match
     note, reason = _told(mail, sender, named if not joins else None)
     return IncomingMessage(
         inbox_id=mailbox.inbox_id,
