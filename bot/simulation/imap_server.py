@@ -8,17 +8,45 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from proxyprotocol.sock import SocketInfoLocal
-from pymap.backend.dict import Config, Login
+from pymap.backend.dict import Config, Identity, Login
 from pymap.backend.dict.filter import FilterSet
 from pymap.backend.dict.mailbox import MailboxData, MailboxSet
+from pymap.exceptions import InvalidAuth
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.specials.flag import Flag
 from pymap.user import UserMetadata
+from pysasl import SASLAuth
+from pysasl.creds.external import ExternalCredentials
+from pysasl.creds.server import ServerCredentials
 from pysasl.hashing import Cleartext
 
 HOST = "127.0.0.1"
 SEEN = Flag(b"\\Seen")
+
+
+class _Config(Config):
+    """Log-in by password or, as Gmail and Microsoft want it, by an access token."""
+
+    @property
+    def tls_auth(self) -> SASLAuth:
+        return SASLAuth.named([b"PLAIN", b"LOGIN", b"XOAUTH2"])
+
+
+class _Login(Login):
+    """Knows access tokens besides passwords."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.tokens_of: dict[str, str] = {}
+
+    async def authenticate(self, credentials: ServerCredentials) -> Identity:
+        if not isinstance(credentials, ExternalCredentials):
+            return await super().authenticate(credentials)
+        token = credentials._token  # pysasl shows it to its own exception alone
+        if not token or self.tokens_of.get(credentials.authzid) != token:
+            raise InvalidAuth
+        return Identity(credentials.authzid, self, None, frozenset())
 
 
 class ImapServer:
@@ -31,7 +59,7 @@ class ImapServer:
         self.port = 0
         self._tls = None if starttls else tls
         arguments = Namespace(passlib_cfg=None, proxy_protocol=None)
-        self._config = Config(
+        self._config = _Config(
             arguments,
             demo_data=False,
             demo_user="",
@@ -45,7 +73,8 @@ class ImapServer:
             invalid_user_sleep=0.0,
             hash_context=Cleartext(),
         )
-        self._login = Login(self._config)
+        self._login = _Login(self._config)
+        self.tokens = self._login.tokens_of
         self._imap = IMAPServer(self._login, self._config)
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.StreamWriter] = set()
