@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot import migrate
 from bot.api.routes import Api
-from bot.channel import Channel
+from bot.channel import Channel, Receive
 from bot.conversations import PUSHED_CHANNELS
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
@@ -42,6 +42,8 @@ from bot.web.rules import enforce
 from channels.chat.adapter import ChatChannel, share_with_any_page
 from channels.slack.accounts import Accounts
 from channels.slack.adapter import SlackChannel
+from channels.email.adapter import EmailChannel, Listening
+from channels.email.lmtp import Address
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +69,26 @@ class Parts:
     drain: Drain
     redis: redis.asyncio.Redis
     environ: Mapping[str, str]
+    settings: Settings
 
 
 def make_chat(parts: Parts) -> ChatChannel:
     """The web chat."""
     return ChatChannel(parts.sessions, parts.hub, parts.publisher, parts.drain)
+
+
+def make_email(parts: Parts) -> EmailChannel:
+    """E-mail. Raises SettingsError."""
+    try:
+        address = Address.parse(parts.settings.lmtp) if parts.settings.lmtp else None
+    except ValueError as error:
+        raise SettingsError(f"FRONTDESK_LMTP: {error}") from error
+    return EmailChannel(
+        parts.sessions,
+        parts.publisher,
+        Listening(address, parts.settings.lmtp_protocol),
+        public_url=parts.settings.public_url,
+    )
 
 
 def make_slack(parts: Parts) -> SlackChannel:
@@ -83,6 +100,7 @@ def make_slack(parts: Parts) -> SlackChannel:
 
 CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {
     "chat": make_chat,
+    "email": make_email,
     "slack": make_slack,
 }
 
@@ -154,6 +172,7 @@ def build_parts(settings: Settings) -> Parts:
         drain=Drain(),
         redis=redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2),
         environ=os.environ,
+        settings=settings,
     )
 
 
@@ -218,17 +237,24 @@ async def _run_channels(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
     await parts.hub.start()
-    listeners = [asyncio.create_task(channel.listen(receive)) for channel in channels.values()]
+    listeners = [
+        asyncio.create_task(_listen(name, channel, receive)) for name, channel in channels.items()
+    ]
     try:
-        # Each channel by itself: a mail server that is slow holds up no Slack reply.
-        async with asyncio.TaskGroup() as deliveries:
-            for name in PUSHED_CHANNELS.intersection(channels):
-                only: dict[str, Channel] = {name: channels[name]}
-                for _ in range(DELIVERY_LANES):
-                    deliveries.create_task(deliver_until(stop, parts.sessions, only, parts.hub))
+        await deliver_until(stop, parts.sessions, channels, parts.hub)
     finally:
         await _cancel(listeners)
         await _close(parts)
+
+
+async def _listen(name: str, channel: Channel, receive: Receive) -> None:
+    """Listen; what ends a listener is logged and it begins again, the other channels go on."""
+    while True:
+        try:
+            return await channel.listen(receive)
+        except Exception:
+            log.exception("a listener ended channel=%s", name)
+            await asyncio.sleep(AWAY_PAUSE_SECONDS)
 
 
 async def deliver_until(
@@ -239,8 +265,24 @@ async def deliver_until(
 ) -> None:
     """Deliver what is due, again and again; a send under way is finished before it returns.
 
-    With a hub, a bell of any conversation makes it look at once.
+    Each channel has lanes of its own, so that a mail server that hangs holds up no other channel.
+    With a hub, a bell of any conversation makes them look at once.
     """
+    lanes = [
+        _deliver_in_lane(stop, sessions, {name: channel}, hub)
+        for name, channel in channels.items()
+        if name in PUSHED_CHANNELS
+        for _ in range(DELIVERY_LANES)
+    ]
+    await asyncio.gather(stop.wait(), *lanes)
+
+
+async def _deliver_in_lane(
+    stop: asyncio.Event,
+    sessions: async_sessionmaker[AsyncSession],
+    channels: Mapping[str, Channel],
+    hub: Hub | None,
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         bells = await stack.enter_async_context(hub.listen(ANYTHING)) if hub else None
         while not stop.is_set():

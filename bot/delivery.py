@@ -13,23 +13,25 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, exists, func, or_, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, aliased
 
 from bot.channel import Channel, DeliveryError
-from bot.conversations import REVISE_EVERY
+from bot.conversations import REVISE_EVERY, note_for_staff
 from bot.handoff_cards import card_of, read_card
-from bot.messages import Attachment, ChannelName, Citation, Reply
+from bot.messages import Attachment, Author, ChannelName, Citation, Reply
 from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message, now
 from bot.tables import Attachment as AttachmentRow
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 10
+# With the backoff below: for about a day, as a mail server's night may last.
+MAX_ATTEMPTS = 32
 SEND_TIMEOUT = timedelta(seconds=60)
 # A row still `sending` after this belonged to a process that died: the channel reconciles.
 CLAIM_EXPIRES = timedelta(seconds=120)
@@ -111,17 +113,82 @@ def mark_sent(session: Session, delivery_id: UUID, external_id: str, version: in
 def mark_failed(session: Session, delivery_id: UUID, error: DeliveryError) -> None:
     """Try again later, or give up where trying cannot help."""
     delivery = session.get_one(Delivery, delivery_id)
-    delivery.error = str(error)[:500]
+    told = str(error)[:500]
     # A channel that names the time to come back is well: waiting for it is no failure.
     tried_enough = delivery.attempts >= MAX_ATTEMPTS and error.retry_after_s is None
     if error.permanent or tried_enough:
-        delivery.state = "failed"
+        # The conversation's lock comes before its delivery's, as wherever else both are written.
+        note_for_staff(session, delivery.conversation_id, f"Not delivered: {told}")
+        delivery.state, delivery.error = "failed", told
         return
+    delivery.error = told
     delivery.state = "pending"
     if error.retry_after_s is not None:
         delivery.attempts = max(delivery.attempts - 1, 1)
     wait_s = error.retry_after_s or backoff_s(delivery.attempts)
     delivery.next_attempt_at = now() + timedelta(seconds=wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    """A reply that did not arrive, as the staff's page shows it."""
+
+    id: UUID
+    conversation: int
+    inbox: str
+    channel: str
+    author: Author
+    attempts: int
+    error: str
+    created_at: datetime
+
+
+def failed_deliveries(
+    session: Session, limit: int = 100, before: datetime | None = None
+) -> list[FailedDelivery]:
+    """Replies that were given up, the latest first."""
+    query = (
+        select(Delivery, Conversation.number, Inbox.name, Inbox.channel, Message.author)
+        .join(Message, Message.id == Delivery.message_id)
+        .join(Conversation, Conversation.id == Delivery.conversation_id)
+        .join(Inbox, Inbox.id == Conversation.inbox_id)
+        .where(Delivery.state == "failed")
+        .order_by(Delivery.created_at.desc(), Delivery.id)
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Delivery.created_at < before)
+    return [
+        FailedDelivery(
+            delivery.id,
+            number,
+            inbox,
+            channel,
+            author,
+            delivery.attempts,
+            delivery.error or "",
+            delivery.created_at,
+        )
+        for delivery, number, inbox, channel, author in session.execute(query)
+    ]
+
+
+def send_again(session: Session, delivery_id: UUID) -> bool:
+    """Have a failed delivery tried anew, from the beginning; False if it is none.
+
+    It goes out whoever owns the conversation now: a person asked for it.
+    """
+    query = select(Delivery).where(Delivery.id == delivery_id, Delivery.state == "failed")
+    delivery = session.scalars(query.with_for_update()).one_or_none()
+    if delivery is None:
+        return False
+    delivery.state = "pending"
+    delivery.attempts = 0
+    delivery.error = None
+    delivery.next_attempt_at = now()
+    delivery.epoch = session.get_one(Conversation, delivery.conversation_id).epoch
+    session.flush()
+    return True
 
 
 def backoff_s(attempts: int) -> float:
@@ -178,6 +245,12 @@ async def _deliver(sessions: async_sessionmaker[AsyncSession], channel: Channel,
         await _fail(sessions, due, DeliveryError("The channel did not answer.", permanent=False))
     except DeliveryError as error:
         await _fail(sessions, due, error)
+    except SQLAlchemyError:
+        raise  # the database's failure, not the delivery's: its claim runs out and is taken again
+    except Exception as error:  # one reply that cannot be sent must not keep back the others
+        log.exception("unforeseen error delivery=%s", due.delivery_id)
+        told = f"Something broke on our side ({type(error).__name__})."
+        await _fail(sessions, due, DeliveryError(told, permanent=False))
     else:
         async with sessions.begin() as session:
             await session.run_sync(mark_sent, due.delivery_id, external_id, due.version)

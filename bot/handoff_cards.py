@@ -22,7 +22,9 @@ def read_card(session: Session, conversation: Conversation) -> HandoffCard:
     assignee = session.get(Agent, conversation.assignee_id) if conversation.assignee_id else None
     run, found = _last_run(session, conversation.id)
     citations = tuple(Citation(**one) for one in found.get("citations", ()))
-    draft = _draft(citations)
+    draft, draft_id = _draft(citations), run
+    if waiting := waiting_draft(session, conversation.id):
+        draft, draft_id = waiting.text, waiting.id
     return HandoffCard(
         conversation_id=conversation.id,
         number=conversation.number,
@@ -36,7 +38,7 @@ def read_card(session: Session, conversation: Conversation) -> HandoffCard:
         turns=_last_turns(session, conversation.id),
         citations=citations,
         draft=draft,
-        draft_id=run if draft else None,
+        draft_id=draft_id if draft else None,
     )
 
 
@@ -46,6 +48,17 @@ def draft_of(session: Session, conversation_id: UUID, run_id: UUID) -> str:
     if run is None or run.conversation_id != conversation_id:
         return ""
     return _draft(tuple(Citation(**one) for one in _result(run).get("citations", ())))
+
+
+def waiting_draft(session: Session, conversation_id: UUID) -> Message | None:
+    """The bot's reply that waits for a person's approval."""
+    query = (
+        select(Message)
+        .where(Message.conversation_id == conversation_id, Message.state == "draft")
+        .order_by(Message.seq.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
 
 
 def card_of(session: Session, delivery: Delivery) -> str | None:

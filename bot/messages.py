@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 Author = Literal["contact", "bot", "agent", "system"]
@@ -17,11 +18,30 @@ MAX_TEXT_CHARS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message; `content` is the raw bytes."""
+    """A file that came with a message; `content` is the raw bytes.
+
+    `warning` says why staff should not open it without thought; None if nothing is known.
+    """
 
     name: str
     media_type: str
     content: bytes
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalMessage:
+    """What came in before it was read, kept whole beside the text that was read out of it.
+
+    `headers` are what a reply needs of it; `topic` is what budgets hold two messages of one
+    sender to be about the same by.
+    """
+
+    media_type: str
+    raw: bytes
+    full_text: str
+    headers: Mapping[str, Any]
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +50,8 @@ class IncomingMessage:
 
     `external_id` is the channel's own id of the message and makes redelivery harmless;
     `thread` names the conversation in the channel's terms (a chat session, a signed mail
-    token, a Slack thread); `contact` is the channel's id of the person.
+    token, a Slack thread); `contact` is the channel's id of the person. `staff_note` is shown to
+    the staff beside the message; `for_people` is the reason why no bot may answer it.
     """
 
     inbox_id: UUID
@@ -45,6 +66,9 @@ class IncomingMessage:
     attachments: tuple[Attachment, ...] = ()
     is_automatic: bool = False
     wants_person: bool = False
+    original: OriginalMessage | None = None
+    staff_note: str | None = None
+    for_people: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from bot.messages import Author, ChannelName, ConversationStatus, DeliveryKind
-from bot.sealing import Envelope, KeyStore, SealedText, Sealing, WrappedKey
+from bot.sealing import Envelope, KeyStore, SealedBytes, SealedText, Sealing, WrappedKey
 
 EMBEDDING_DIMENSION = 384
 # Held shared while a new data key is wrapped, alone while a master key is retired.
@@ -193,6 +193,8 @@ class ContactIdentity(Sealing, Base):
     inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
     address_hash: Mapped[bytes]
     address_sealed: Mapped[bytes] = mapped_column(Envelope)
+    bounced_at: Mapped[datetime | None]
+    bounce_status: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     address = SealedText("address_sealed")
 
@@ -378,7 +380,10 @@ class Event(Sealing, Base):
 
 
 class Attachment(Sealing, Base):
-    """A file of a message; content is base64 inside the envelope."""
+    """A file of a message; content is base64 inside the envelope.
+
+    `warning` says why staff should not open it without thought.
+    """
 
     __tablename__ = "attachment"
 
@@ -389,6 +394,7 @@ class Attachment(Sealing, Base):
     contact_id: Mapped[UUID] = mapped_column(ForeignKey("contact.id"))
     media_type: Mapped[str]
     size_bytes: Mapped[int]
+    warning: Mapped[str | None]
     name_sealed: Mapped[bytes] = mapped_column(Envelope)
     content_sealed: Mapped[bytes] = mapped_column(Envelope)
     name = SealedText("name_sealed")
@@ -418,6 +424,7 @@ class Delivery(Sealing, Base):
             "next_attempt_at",
             postgresql_where=text("state in ('pending', 'sending')"),
         ),
+        Index("ix_delivery_external_id", "external_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -482,6 +489,94 @@ class RemoteFile(Sealing, Base):
     @property
     def key_scope(self) -> str:
         return str(self.contact_id)
+
+
+class Original(Sealing, Base):
+    """A message as it came, before it was read: `raw`, its `full_text`, `headers` as JSON.
+
+    `topic_hash` names sender and subject, for budgets alone; it joins nothing.
+    """
+
+    __tablename__ = "original"
+
+    message_id: Mapped[UUID] = mapped_column(
+        ForeignKey("message.id", ondelete="CASCADE"), primary_key=True
+    )
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contact.id"), index=True)
+    media_type: Mapped[str]
+    size_bytes: Mapped[int]
+    topic_hash: Mapped[bytes | None]
+    raw_sealed: Mapped[bytes] = mapped_column(Envelope)
+    full_text_sealed: Mapped[bytes] = mapped_column(Envelope)
+    headers_sealed: Mapped[bytes] = mapped_column(Envelope)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    raw = SealedBytes("raw_sealed")
+    full_text = SealedText("full_text_sealed")
+    headers = SealedText("headers_sealed")
+
+    @property
+    def key_scope(self) -> str:
+        return str(self.contact_id)
+
+    @property
+    def sealing_id(self) -> str:
+        return str(self.message_id)
+
+
+class AutomaticReply(Base):
+    """The ledger of the budgets: one row for each message that the bot answered, or began to."""
+
+    __tablename__ = "automatic_reply"
+    __table_args__ = (
+        Index("ix_automatic_reply_sender", "sender_hash", "created_at"),
+        Index("ix_automatic_reply_inbox", "inbox_id", "created_at"),
+        Index("ix_automatic_reply_topic", "topic_hash", "created_at"),
+    )
+
+    reply_to: Mapped[UUID] = mapped_column(
+        ForeignKey("message.id", ondelete="CASCADE"), primary_key=True
+    )
+    inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id"))
+    conversation_id: Mapped[UUID] = mapped_column(
+        ForeignKey("conversation.id", ondelete="CASCADE"), index=True
+    )
+    sender_hash: Mapped[bytes]
+    topic_hash: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class MailboxWatermark(Base):
+    """How far a mailbox was read (RFC 9051 section 2.3.1.1), and which process reads it now.
+
+    Mails that the server received before `since` are older than the connection and are not read.
+    """
+
+    __tablename__ = "mailbox_watermark"
+
+    inbox_id: Mapped[UUID] = mapped_column(
+        ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True
+    )
+    folder: Mapped[str] = mapped_column(primary_key=True)
+    uid_validity: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_uid: Mapped[int] = mapped_column(BigInteger, default=0)
+    since: Mapped[datetime] = mapped_column(default=now)
+    holder: Mapped[str | None]
+    leased_until: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    error_since: Mapped[datetime | None]
+
+
+class ForgottenMail(Base):
+    """The keyed hash of a mail whose conversation was deleted: it is not taken in again."""
+
+    __tablename__ = "forgotten_mail"
+
+    inbox_id: Mapped[UUID] = mapped_column(
+        ForeignKey("inbox.id", ondelete="CASCADE"), primary_key=True
+    )
+    mail_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class AnswerRun(Sealing, Base):

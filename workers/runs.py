@@ -17,12 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import conversations
+from bot.answering.acknowledge import acknowledge
 from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
 from bot.conversations import BatchGrew, Claim, RunStopped
 from bot.events import Advance, conversation_topic, run_topic
 from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import embed_sentences, index_article
 from bot.messages import ChannelName, Turn
+from bot.policy import Policy
 from bot.queue import AWAY, BATCH_CHANNELS
 from bot.tables import AnswerRun, Article, Inbox, now
 from workers.runtime import Runtime
@@ -97,12 +99,15 @@ def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
 
 def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
     with runtime.sessions() as session:
-        request = _request_of_claim(session, runtime, claim)
-    engine = runtime.engine_within(request.timeout / 2)
+        policy = conversations.policy_of_inbox(session, claim.inbox_id)
+        request = _request_of_claim(session, runtime, claim, policy)
+    only_acknowledges = policy.mode == "acknowledge"
+    answer = acknowledge if only_acknowledges else runtime.answer
+    engine = None if only_acknowledges else runtime.engine_within(request.timeout / 2)
     any_shown = bool(claim.shown)
     outcome: Outcome | None = None
     # Closed when the run is stopped, so that the engine does not go on for nobody.
-    with closing(runtime.answer(request, runtime.knowledge, engine)) as stream:
+    with closing(answer(request, runtime.knowledge, engine)) as stream:
         for item in stream:
             if isinstance(item, Outcome):
                 outcome = item
@@ -117,7 +122,9 @@ def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
     return _finish(runtime, claim, outcome)
 
 
-def _request_of_claim(session: Session, runtime: Runtime, claim: Claim) -> AnswerRequest:
+def _request_of_claim(
+    session: Session, runtime: Runtime, claim: Claim, policy: Policy
+) -> AnswerRequest:
     inbox = session.get_one(Inbox, claim.inbox_id)
     return AnswerRequest(
         inbox_id=claim.inbox_id,
@@ -128,6 +135,8 @@ def _request_of_claim(session: Session, runtime: Runtime, claim: Claim) -> Answe
         failures=claim.failures,
         shown=claim.shown,
         priority="batch" if inbox.channel in BATCH_CHANNELS else "interactive",
+        opening=policy.opening_after(now()),
+        acknowledgement=policy.acknowledgement,
     )
 
 

@@ -6,7 +6,9 @@ Each locks the conversation's row first, so that changes of one conversation for
 
 from __future__ import annotations
 
+from bot.conversations.bounces import BounceNotice, record_bounce
 from bot.conversations.claims import (
+    DRAFTED,
     MAX_DEATHS,
     MAX_FAILURES,
     BatchGrew,
@@ -22,6 +24,8 @@ from bot.conversations.claims import (
     reply_id,
     store_result,
 )
+from bot.conversations.deleting import delete_conversation, is_forgotten
+from bot.conversations.drafts import approve_draft, discard_draft
 from bot.conversations.deliveries import (
     NOTICES_ONLY,
     PUSHED_CHANNELS,
@@ -41,9 +45,17 @@ from bot.conversations.people import (
     take_over,
     wake_snoozed,
 )
-from bot.conversations.steps import ConversationError, channel_of, keyed_hash, store_attachments
+from bot.conversations.steps import (
+    ConversationError,
+    channel_of,
+    keyed_hash,
+    note_for_staff,
+    policy_of_inbox,
+    store_attachments,
+)
 
 __all__ = [
+    "DRAFTED",
     "MAX_DEATHS",
     "MAX_FAILURES",
     "NOTICES_ONLY",
@@ -54,21 +66,29 @@ __all__ = [
     "STAFF_OF",
     "UNDER_CARD",
     "BatchGrew",
+    "BounceNotice",
     "Claim",
     "ConversationError",
     "Recorded",
     "RunStopped",
     "abandon_run",
+    "approve_draft",
     "assign",
     "channel_of",
     "claim_run",
     "commit_sentence",
+    "delete_conversation",
+    "discard_draft",
     "finish_handoff",
     "finish_reply",
     "give_back",
     "hand_off",
+    "is_forgotten",
     "keyed_hash",
+    "note_for_staff",
     "overdue",
+    "policy_of_inbox",
+    "record_bounce",
     "record_incoming",
     "renew_lease",
     "reply_as_agent",

@@ -15,7 +15,8 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from bot.conversations.deliveries import GROWING_CHANNELS, deliver_growing
+from bot.conversations.budgets import spend
+from bot.conversations.deliveries import GROWING_CHANNELS, deliver_growing, refresh_cards
 from bot.conversations.steps import (
     ConversationError,
     append,
@@ -23,6 +24,7 @@ from bot.conversations.steps import (
     growing_reply,
     lock,
     note_reply,
+    policy_of_inbox,
     record_event,
     unanswered,
 )
@@ -33,6 +35,9 @@ from bot.tables import AnswerRun, Conversation, Delivery, Event, Inbox, Message,
 MAX_FAILURES = 3
 
 MAX_DEATHS = 5
+
+DRAFTED = "draft"
+"""The reason why a conversation is with people while a draft of the bot's waits for them."""
 
 
 class RunStopped(Exception):
@@ -89,6 +94,11 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
     if growing is not None:
         answered = next((m.seq for m in batch if m.id == growing.reply_to), batch[-1].seq)
         batch = [m for m in batch if m.seq <= answered]
+    spent = spend(session, conversation, batch)
+    if spent is not None:
+        give_to_people(session, conversation, spent)
+        return None
+    _replace_drafts(session, batch)
     conversation.lease_token += 1
     conversation.leased_until = current + lease
     run = _begin_run(session, conversation)
@@ -137,7 +147,10 @@ def commit_sentence(
     if reply is None:
         if merge_new and len(unanswered(session, conversation)) > len(claim.message_ids):
             raise BatchGrew
-        reply = append(session, conversation, "bot", "", state="growing", kind="reply")
+        is_draft = policy_of_inbox(session, conversation.inbox_id).mode == "draft"
+        reply = append(
+            session, conversation, "bot", "", state="growing", private=is_draft, kind="reply"
+        )
         reply.reply_to = claim.reply_to
         session.flush()
     reply.text = _join(reply.text, sentence)
@@ -161,10 +174,13 @@ def finish_reply(
     reply = _reply_of(session, claim)
     if reply is None:
         raise ConversationError("A reply without a sentence cannot be finished.")
-    _close_reply(session, conversation, reply, claim, citations)
     conversation.language = language or conversation.language
     conversation.failures = 0
-    _release(session, conversation)
+    if reply.private:
+        _keep_as_draft(session, conversation, reply, citations)
+    else:
+        _close_reply(session, conversation, reply, claim, citations)
+        _release(session, conversation)
     session.flush()
     return Advance(
         conversation.id, conversation.last_seq, conversation.unanswered_since is not None
@@ -184,7 +200,11 @@ def finish_handoff(
     advance = finish_reply(session, claim, citations, language)
     conversation = lock(session, claim.conversation_id)
     conversation.summary = summary
-    give_to_people(session, conversation, reason)
+    if conversation.status == "pending":
+        give_to_people(session, conversation, reason)
+    else:  # it is with people already, who read the farewell as a draft
+        conversation.handoff_reason = reason
+        refresh_cards(session, conversation)
     session.flush()
     # The farewell belongs to the new owner's time: it must not be withdrawn as outdated.
     session.execute(
@@ -330,6 +350,29 @@ def _close_reply(
         .values(state="answered", answered_by=reply.id)
     )
     note_reply(session, conversation, reply)
+
+
+def _keep_as_draft(
+    session: Session,
+    conversation: Conversation,
+    reply: Message,
+    citations: Sequence[dict[str, Any]],
+) -> None:
+    """The reply waits for a person; what it answers stays unanswered until then."""
+    reply.state = "draft"
+    reply.citations = list(citations)
+    record_event(session, conversation, "done", reply)
+    session.flush()
+    give_to_people(session, conversation, DRAFTED)
+
+
+def _replace_drafts(session: Session, batch: Sequence[Message]) -> None:
+    """Drafts that a person left, by giving the conversation back, make room for new ones."""
+    session.execute(
+        update(Message)
+        .where(Message.reply_to.in_([m.id for m in batch]), Message.state == "draft")
+        .values(state="replaced", reply_to=None)
+    )
 
 
 def _release(session: Session, conversation: Conversation) -> None:

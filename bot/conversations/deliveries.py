@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot.messages import ChannelName, DeliveryKind
 from bot.sealing import keyring_of
-from bot.tables import Conversation, Delivery, Inbox, Message, new_id
+from bot.tables import ContactIdentity, Conversation, Delivery, Inbox, Message, new_id
 
 # Channels whose adapters push; a chat visitor's browser reads the committed events itself.
 PUSHED_CHANNELS: frozenset[ChannelName] = frozenset({"email", "slack"})
@@ -38,12 +38,13 @@ def deliver_growing(session: Session, conversation: Conversation, reply: Message
 
 def deliver_reply(session: Session, conversation: Conversation, message: Message) -> None:
     """Note a finished reply. What a take-over cut off before it was sent is not sent now."""
-    channel = session.get_one(Inbox, conversation.inbox_id).channel
-    if channel not in PUSHED_CHANNELS:
+    inbox = session.get_one(Inbox, conversation.inbox_id)
+    if inbox.channel not in PUSHED_CHANNELS:
         return
     is_noted = _change(session, Delivery.message_id == message.id, Delivery.kind == "reply")
     if not is_noted and not message.partial:
-        _add(session, conversation, message.id, "reply", conversation.thread)
+        destination = _destination(session, inbox, conversation)
+        _add(session, conversation, message.id, "reply", destination)
 
 
 def call_staff(session: Session, conversation: Conversation) -> None:
@@ -120,6 +121,23 @@ def _change(session: Session, *which: ColumnElement[bool]) -> bool:
         .execution_options(synchronize_session=False)
     )
     return bool(changed.all())
+
+
+def _destination(session: Session, inbox: Inbox, conversation: Conversation) -> str:
+    """A mail goes to the contact's address; elsewhere the thread is the place."""
+    if inbox.channel != "email":
+        return conversation.thread
+    query = (
+        select(ContactIdentity)
+        .where(
+            ContactIdentity.inbox_id == inbox.id,
+            ContactIdentity.contact_id == conversation.contact_id,
+        )
+        .order_by(ContactIdentity.created_at.desc())
+        .limit(1)
+    )
+    identity = session.scalars(query).one_or_none()
+    return identity.address if identity is not None else conversation.thread
 
 
 def _newest_message(session: Session, conversation: Conversation) -> UUID | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -15,10 +16,21 @@ from bot.conversations.steps import (
     change_status,
     give_to_people,
     keyed_hash,
+    policy_of_inbox,
+    schedule_delivery,
     store_attachments,
 )
+from bot.hours_told import tell_opening
 from bot.messages import IncomingMessage
-from bot.tables import Contact, ContactIdentity, Conversation, Message, new_id, now
+from bot.tables import (
+    Contact,
+    ContactIdentity,
+    Conversation,
+    Message,
+    Original,
+    new_id,
+    now,
+)
 
 REOPEN_WITHIN = timedelta(days=7)
 
@@ -53,12 +65,16 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
     stored.is_automatic = message.is_automatic
     stored.sent_at = message.sent_at
     store_attachments(session, stored, message.attachments)
+    store_original(session, stored, message)
     _note_arrival(conversation, message)
+    if not message.is_automatic:  # who writes can be written to
+        identity.bounced_at = identity.bounce_status = None
+    if message.staff_note:
+        append(session, conversation, "system", message.staff_note, private=True)
     session.flush()
     if conversation.status == "open":
         tell_staff(session, conversation, stored)
-    elif message.wants_person and conversation.status == "pending":
-        give_to_people(session, conversation, "requested")
+    _give_where_asked(session, conversation, message)
     session.flush()
     return Recorded(
         conversation.id,
@@ -122,7 +138,8 @@ def _find_or_open_conversation(
         .with_for_update()
     )
     latest = session.scalars(query).one_or_none()
-    if latest is not None and latest.status != "resolved":
+    # A machine's notice, such as an out-of-office, opens no resolved matter again.
+    if latest is not None and (latest.status != "resolved" or message.is_automatic):
         return latest
     if latest is not None and latest.resolved_at and latest.resolved_at > now() - REOPEN_WITHIN:
         latest.resolved_at = None
@@ -144,6 +161,45 @@ def _find_or_open_conversation(
     session.add(conversation)
     session.flush()
     return conversation
+
+
+def store_original(session: Session, stored: Message, message: IncomingMessage) -> None:
+    """Keep what came in whole beside the message, sealed by the contact's key."""
+    original = message.original
+    if original is None:
+        return
+    row = Original(
+        message_id=stored.id,
+        contact_id=stored.contact_id,
+        media_type=original.media_type,
+        size_bytes=len(original.raw),
+        topic_hash=keyed_hash(session, "topic", f"{message.contact}|{original.topic}"),
+    )
+    row.raw = original.raw
+    row.full_text = original.full_text
+    row.headers = json.dumps(dict(original.headers), ensure_ascii=False)
+    session.add(row)
+
+
+def _give_where_asked(
+    session: Session, conversation: Conversation, message: IncomingMessage
+) -> None:
+    if conversation.status != "pending":
+        return
+    if message.wants_person:
+        give_to_people(session, conversation, "requested")
+        _tell_when_closed(session, conversation)
+    elif message.for_people:
+        give_to_people(session, conversation, message.for_people)
+
+
+def _tell_when_closed(session: Session, conversation: Conversation) -> None:
+    """Outside business hours, say when somebody is there again (promise 29)."""
+    opening = policy_of_inbox(session, conversation.inbox_id).opening_after(now())
+    if opening is not None:
+        text = tell_opening(opening, conversation.language)
+        message = append(session, conversation, "system", text)
+        schedule_delivery(session, conversation, message)
 
 
 def _note_arrival(conversation: Conversation, message: IncomingMessage) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations.deliveries import call_staff, deliver_reply, refresh_cards
+from bot.events import Advance
 from bot.messages import Attachment, Author, ChannelName, ConversationStatus
+from bot.policy import Policy, policy_of
 from bot.sealing import keyring_of
 from bot.tables import Attachment as AttachmentRow
 from bot.tables import Conversation, Event, Inbox, Message, new_id, now
@@ -34,6 +36,12 @@ def channel_of(session: Session, conversation_id: UUID) -> ChannelName | None:
 def keyed_hash(session: Session, purpose: str, value: str) -> bytes:
     """The keyed hash under which a value is looked up."""
     return keyring_of(session).keyed_hash(session, purpose, value)
+
+
+def policy_of_inbox(session: Session, inbox_id: UUID) -> Policy:
+    """How the inbox behaves. Raises PolicyError where its settings cannot be used."""
+    inbox = session.get_one(Inbox, inbox_id)
+    return policy_of(inbox.settings, inbox.channel)
 
 
 def lock(session: Session, conversation_id: UUID) -> Conversation:
@@ -99,6 +107,14 @@ def append(
     return message
 
 
+def note_for_staff(session: Session, conversation_id: UUID, text: str) -> Advance:
+    """A note that the system writes for the staff alone."""
+    conversation = lock(session, conversation_id)
+    append(session, conversation, "system", text, private=True)
+    session.flush()
+    return Advance(conversation.id, conversation.last_seq)
+
+
 def record_event(
     session: Session,
     conversation: Conversation,
@@ -134,6 +150,7 @@ def store_attachments(
             contact_id=message.contact_id,
             media_type=attachment.media_type,
             size_bytes=len(attachment.content),
+            warning=attachment.warning,
         )
         row.name = attachment.name
         row.content = base64.b64encode(attachment.content).decode()
@@ -168,7 +185,13 @@ def finish_growing(session: Session, conversation: Conversation) -> None:
 
 def note_reply(session: Session, conversation: Conversation, message: Message) -> None:
     """Note the first reply's time and, where the channel is written to, what to deliver."""
-    conversation.first_reply_at = conversation.first_reply_at or now()
+    if not message.private:
+        conversation.first_reply_at = conversation.first_reply_at or now()
+        schedule_delivery(session, conversation, message)
+
+
+def schedule_delivery(session: Session, conversation: Conversation, message: Message) -> None:
+    """Where the channel is written to, leave a delivery beside the message."""
     deliver_reply(session, conversation, message)
 
 

@@ -1,1 +1,1 @@
-"""Worlds outside the desk, for tests, simulation and demonstration: real protocols, no people."""
+"""A world to try Frontdesk in: servers and people on loopback, speaking the real protocols."""

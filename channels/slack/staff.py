@@ -15,7 +15,7 @@ from bot import conversations
 from bot.agents import MAX_NAME_CHARS
 from bot.conversations import UNDER_CARD, ConversationError
 from bot.events import Advance
-from bot.handoff_cards import draft_of
+from bot.handoff_cards import draft_of, waiting_draft
 from bot.tables import Agent, AgentIdentity, Conversation, Delivery, new_id
 from channels.slack.accounts import Account
 from channels.slack.composing import NOTE_PREFIX, RESOLVE, SEND_DRAFT, TAKE_OVER
@@ -150,6 +150,9 @@ def _resolve(session: Session, conversation: Conversation, _agent: UUID, _: str)
 def _send_draft(
     session: Session, conversation: Conversation, agent_id: UUID, run_id: str
 ) -> Advance:
+    waiting = waiting_draft(session, conversation.id)
+    if waiting is not None and str(waiting.id) == run_id:
+        return conversations.approve_draft(session, conversation.id, agent_id)
     try:
         text = draft_of(session, conversation.id, UUID(run_id))
     except ValueError:

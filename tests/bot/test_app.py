@@ -114,7 +114,16 @@ async def test_every_route_lets_in_only_whom_its_rule_names(desk: Desk, principa
 async def knock(desk: Desk, principal: str, method: str, path: str) -> tuple[int, str]:
     """Call a route as somebody; of a stream only what comes in a moment."""
     filled = path.replace("{inbox}", desk.inbox).replace("{number}", "1")
-    for name in ("collection", "external_id", "article", "file", "tail"):
+    for name in (
+        "collection",
+        "external_id",
+        "article",
+        "file",
+        "tail",
+        "message",
+        "attachment",
+        "delivery",
+    ):
         filled = filled.replace(f"{{{name}}}", "x")
     token = desk.tokens.get(principal)
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -499,3 +499,29 @@ class TestNoticesOnly:
     async def test_events_are_refused(self, desk: SlackDesk) -> None:
         _, answer = await desk.direct("Hello")
         assert answer.status == 401
+
+
+class TestADraftThatWaits:
+    """An inbox whose bot drafts: a person approves in Slack."""
+
+    @pytest.fixture
+    def slack_settings(self) -> dict[str, Any]:
+        return {"staff_channel": "C0STAFF", "policy": {"mode": "draft"}}
+
+    async def test_a_draft_is_approved_once_from_its_card_and_nothing_was_seen_before(
+        self, desk: SlackDesk
+    ) -> None:
+        await desk.direct("How long may I return a tent?")
+        claim = desk.claim()
+        desk.grow(claim, "You have 60 days.")
+        await desk.deliver()
+        assert desk.workspace.posts("D0ADA") == []
+        desk.finish(claim)
+        await desk.deliver()
+        (card,) = desk.workspace.posts("C0STAFF")
+        assert ">You have 60 days." in told(card)
+        for _ in range(3):
+            await desk.events.click("U0BEA", "C0STAFF", card, SEND_DRAFT)
+        await desk.deliver()
+        assert desk.workspace.texts("D0ADA") == ["Bea: You have 60 days."]
+        assert "is the bot's again" in told(desk.workspace.posts("C0STAFF")[0])
