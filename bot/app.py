@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 25.0
 DELIVERY_PAUSE_SECONDS = 1.0
 DELIVERY_LANES = 3
+CHANNELS_NICENESS = 10
 AWAY_PAUSE_SECONDS = 3.0
 
 
@@ -205,6 +207,8 @@ def _checks(parts: Parts) -> dict[str, Check]:
 def run_channels(settings: Settings) -> None:
     """Listen and deliver until SIGTERM or SIGINT."""
     configure(settings)
+    with contextlib.suppress(OSError):  # a flood of mail must not take the chat's share of the CPU
+        os.nice(CHANNELS_NICENESS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_channels(settings))
 
