@@ -54,6 +54,7 @@ DELIVERY_PAUSE_SECONDS = 1.0
 SHORTEST_DELIVERY_PAUSE_SECONDS = 0.1
 # So many sends of one channel at once; what goes to one place keeps its order all the same.
 DELIVERY_LANES = 3
+CHANNELS_NICENESS = 10
 AWAY_PAUSE_SECONDS = 3.0
 
 
@@ -225,6 +226,8 @@ def _checks(parts: Parts) -> dict[str, Check]:
 def run_channels(settings: Settings) -> None:
     """Listen and deliver until SIGTERM or SIGINT."""
     configure(settings)
+    with contextlib.suppress(OSError):  # a flood of mail must not take the chat's share of the CPU
+        os.nice(CHANNELS_NICENESS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_channels(settings))
 

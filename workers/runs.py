@@ -50,11 +50,13 @@ def answer_conversation(runtime: Runtime, conversation_id: UUID) -> None:
     if channel is None:
         return
     if channel not in BATCH_CHANNELS:
-        _run_conversation(runtime, conversation_id)
+        with runtime.right_of_way.taken():
+            _run_conversation(runtime, conversation_id)
         return
     with _slot(runtime.batch_slots) as has_slot:
         due: UUID | None = conversation_id if has_slot else None
         while due is not None and not runtime.draining.is_set():
+            runtime.right_of_way.give_way()
             _run_conversation(runtime, due)
             due = _next_batch(runtime)
 
@@ -98,6 +100,7 @@ def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
 
 
 def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
+    _let_chats_pass(runtime, claim)
     with runtime.sessions() as session:
         policy = conversations.policy_of_inbox(session, claim.inbox_id)
         request = _request_of_claim(session, runtime, claim, policy)
@@ -141,12 +144,20 @@ def _request_of_claim(
 
 
 def _show(runtime: Runtime, claim: Claim, item: CheckedSentence, *, merge_new: bool) -> None:
+    _let_chats_pass(runtime, claim)
     with runtime.sessions.begin() as session:
         advance = conversations.commit_sentence(session, claim, item.text, merge_new=merge_new)
     runtime.publisher.advanced(advance)
 
 
+def _let_chats_pass(runtime: Runtime, claim: Claim) -> None:
+    # All threads of a worker share one interpreter: each of a mail's steps would slow a chat's.
+    if claim.channel in BATCH_CHANNELS:
+        runtime.right_of_way.give_way()
+
+
 def _finish(runtime: Runtime, claim: Claim, outcome: Outcome) -> Advance:
+    _let_chats_pass(runtime, claim)
     citations = [asdict(citation) for citation in outcome.citations]
     with runtime.sessions.begin() as session:
         if outcome.action == "handoff":

@@ -42,5 +42,8 @@ def delete_conversation(session: Session, conversation_id: UUID) -> None:
 
 def is_forgotten(session: Session, inbox_id: UUID, external_id: str) -> bool:
     """Whether this message belonged to a conversation that was deleted."""
-    found = session.get(ForgottenMail, (inbox_id, keyed_hash(session, "forgotten", external_id)))
-    return found is not None
+    query = select(ForgottenMail.created_at).where(
+        ForgottenMail.inbox_id == inbox_id,
+        ForgottenMail.mail_hash == keyed_hash(session, "forgotten", external_id),
+    )
+    return session.scalar(query) is not None

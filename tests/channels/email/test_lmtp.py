@@ -101,19 +101,13 @@ async def test_another_mail_with_the_same_message_id_is_not_lost(desk: Desk, por
 
 
 async def test_a_mail_that_is_too_large_is_refused(desk: Desk) -> None:
-    listener = MailListener(desk.intake.take, no_mailboxes, max_bytes=10_000)
+    listener = MailListener(desk.intake.take, desk.channel()._find_mailboxes, max_bytes=10_000)
     server = await listener.start(Address("127.0.0.1", 0))
     port = server.sockets[0].getsockname()[1]
-    desk_mailboxes = await desk.channel()._find_mailboxes()
-    listener._find_mailboxes = lambda: asyncio.sleep(0, desk_mailboxes)
     raw = desk.world.customer("ada@example.org").write(TO, "x" * 20_000)
     assert (await give(port, raw)).startswith("552")
     assert desk.texts() == []
     server.close()
-
-
-async def no_mailboxes() -> list[object]:
-    return []
 
 
 async def test_while_the_database_is_away_the_mail_is_asked_for_again(
