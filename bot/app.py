@@ -40,10 +40,10 @@ from bot.web.measures import Measures
 from bot.web.refusals import tell_refusals
 from bot.web.rules import enforce
 from channels.chat.adapter import ChatChannel, share_with_any_page
-from channels.slack.accounts import Accounts
-from channels.slack.adapter import SlackChannel
 from channels.email.adapter import EmailChannel, Listening
 from channels.email.lmtp import Address
+from channels.slack.accounts import Accounts
+from channels.slack.adapter import SlackChannel
 
 log = logging.getLogger(__name__)
 

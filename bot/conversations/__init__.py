@@ -25,7 +25,6 @@ from bot.conversations.claims import (
     store_result,
 )
 from bot.conversations.deleting import delete_conversation, is_forgotten
-from bot.conversations.drafts import approve_draft, discard_draft
 from bot.conversations.deliveries import (
     NOTICES_ONLY,
     PUSHED_CHANNELS,
@@ -34,6 +33,7 @@ from bot.conversations.deliveries import (
     STAFF_OF,
     UNDER_CARD,
 )
+from bot.conversations.drafts import approve_draft, discard_draft
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
 from bot.conversations.people import (
     assign,
