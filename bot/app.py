@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import redis.asyncio
 import uvloop
@@ -18,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from bot import migrate
 from bot.api.routes import Api
-from bot.channel import Channel
+from bot.channel import Channel, Receive
+from bot.conversations import PUSHED_CHANNELS
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
-from bot.events import Hub, Publisher
+from bot.events import ANYTHING, Hub, Publisher
 from bot.intake import Intake
 from bot.logs import configure
 from bot.messages import ChannelName
@@ -37,12 +40,21 @@ from bot.web.measures import Measures
 from bot.web.refusals import tell_refusals
 from bot.web.rules import enforce
 from channels.chat.adapter import ChatChannel, share_with_any_page
+from channels.email.adapter import EmailChannel, Listening
+from channels.email.lmtp import Address
+from channels.slack.accounts import Accounts
+from channels.slack.adapter import SlackChannel
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 25.0
 DELIVERY_PAUSE_SECONDS = 1.0
+# Bells make a delivery start at once; this often is enough, however many of them ring.
+SHORTEST_DELIVERY_PAUSE_SECONDS = 0.1
+# So many sends of one channel at once; what goes to one place keeps its order all the same.
+DELIVERY_LANES = 3
+CHANNELS_NICENESS = 10
 AWAY_PAUSE_SECONDS = 3.0
 
 
@@ -57,6 +69,8 @@ class Parts:
     publisher: Publisher
     drain: Drain
     redis: redis.asyncio.Redis
+    environ: Mapping[str, str]
+    settings: Settings
 
 
 def make_chat(parts: Parts) -> ChatChannel:
@@ -64,7 +78,32 @@ def make_chat(parts: Parts) -> ChatChannel:
     return ChatChannel(parts.sessions, parts.hub, parts.publisher, parts.drain)
 
 
-CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {"chat": make_chat}
+def make_email(parts: Parts) -> EmailChannel:
+    """E-mail. Raises SettingsError."""
+    try:
+        address = Address.parse(parts.settings.lmtp) if parts.settings.lmtp else None
+    except ValueError as error:
+        raise SettingsError(f"FRONTDESK_LMTP: {error}") from error
+    return EmailChannel(
+        parts.sessions,
+        parts.publisher,
+        Listening(address, parts.settings.lmtp_protocol),
+        public_url=parts.settings.public_url,
+    )
+
+
+def make_slack(parts: Parts) -> SlackChannel:
+    """Slack. Its secrets are read from this process's environment, which no worker shares."""
+    return SlackChannel(
+        parts.sessions, Accounts(parts.sessions, parts.environ), parts.publisher, parts.queue
+    )
+
+
+CHANNELS: Mapping[ChannelName, Callable[[Parts], Channel]] = {
+    "chat": make_chat,
+    "email": make_email,
+    "slack": make_slack,
+}
 
 
 # -- the web process -------------------------------------------------------------------------
@@ -87,7 +126,7 @@ def run_web(settings: Settings) -> None:
 def build_web(settings: Settings) -> web.Application:
     """The web process's application; it opens nothing before it starts. Raises SettingsError."""
     parts = build_parts(settings)
-    chat = make_chat(parts)
+    chat, slack = make_chat(parts), make_slack(parts)
     api = Api(
         parts.sessions,
         parts.hub,
@@ -96,13 +135,16 @@ def build_web(settings: Settings) -> web.Application:
         answer_timeout_s=float(settings.answer_timeout_s),
         version=version(),
     )
-    guards = enforce({"visitor": chat.authenticate, "token": api.authenticate})
+    guards = enforce(
+        {"visitor": chat.authenticate, "token": api.authenticate, "slack": slack.verify}
+    )
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[tell_refusals, guards])
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(share_with_any_page)
     receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
-    others = [make(parts) for name, make in CHANNELS.items() if name != "chat"]
-    for channel in [chat, *others]:
+    others = [make(parts) for name, make in CHANNELS.items() if name not in ("chat", "slack")]
+    served: list[Channel] = [chat, slack, *others]
+    for channel in served:
         app.add_routes(channel.routes(receive))
     app.add_routes(api.routes())
     app.add_routes(SampleShop(parts.sessions).routes())
@@ -130,6 +172,8 @@ def build_parts(settings: Settings) -> Parts:
         publisher=Publisher(redis_url),
         drain=Drain(),
         redis=redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2),
+        environ=os.environ,
+        settings=settings,
     )
 
 
@@ -182,6 +226,8 @@ def _checks(parts: Parts) -> dict[str, Check]:
 def run_channels(settings: Settings) -> None:
     """Listen and deliver until SIGTERM or SIGINT."""
     configure(settings)
+    with contextlib.suppress(OSError):  # a flood of mail must not take the chat's share of the CPU
+        os.nice(CHANNELS_NICENESS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run_channels(settings))
 
@@ -193,30 +239,83 @@ async def _run_channels(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
-    listeners = [asyncio.create_task(channel.listen(receive)) for channel in channels.values()]
+    await parts.hub.start()
+    listeners = [
+        asyncio.create_task(_listen(name, channel, receive)) for name, channel in channels.items()
+    ]
     try:
-        await deliver_until(stop, parts.sessions, channels)
+        await deliver_until(stop, parts.sessions, channels, parts.hub)
     finally:
         await _cancel(listeners)
         await _close(parts)
+
+
+async def _listen(name: str, channel: Channel, receive: Receive) -> None:
+    """Listen; what ends a listener is logged and it begins again, the other channels go on."""
+    while True:
+        try:
+            return await channel.listen(receive)
+        except Exception:
+            log.exception("a listener ended channel=%s", name)
+            await asyncio.sleep(AWAY_PAUSE_SECONDS)
 
 
 async def deliver_until(
     stop: asyncio.Event,
     sessions: async_sessionmaker[AsyncSession],
     channels: Mapping[str, Channel],
+    hub: Hub | None = None,
 ) -> None:
-    """Deliver what is due, again and again; a send under way is finished before it returns."""
-    while not stop.is_set():
-        pause_s = DELIVERY_PAUSE_SECONDS
-        try:
-            if await deliver_pending(sessions, channels):
-                continue
-        except SQLAlchemyError as error:
-            log.warning("delivery waits for the database error=%s", type(error).__name__)
-            pause_s = AWAY_PAUSE_SECONDS
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause_s)
+    """Deliver what is due, again and again; a send under way is finished before it returns.
+
+    Each channel has lanes of its own, so that a mail server that hangs holds up no other channel.
+    With a hub, a bell of any conversation makes them look at once.
+    """
+    lanes = [
+        _deliver_in_lane(stop, sessions, {name: channel}, hub)
+        for name, channel in channels.items()
+        if name in PUSHED_CHANNELS
+        for _ in range(DELIVERY_LANES)
+    ]
+    await asyncio.gather(stop.wait(), *lanes)
+
+
+async def _deliver_in_lane(
+    stop: asyncio.Event,
+    sessions: async_sessionmaker[AsyncSession],
+    channels: Mapping[str, Channel],
+    hub: Hub | None,
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        bells = await stack.enter_async_context(hub.listen(ANYTHING)) if hub else None
+        while not stop.is_set():
+            try:
+                if not await deliver_pending(sessions, channels):
+                    await _pause(stop, DELIVERY_PAUSE_SECONDS, bells)
+            except SQLAlchemyError as error:
+                log.warning("delivery waits for the database error=%s", type(error).__name__)
+                await _pause(stop, AWAY_PAUSE_SECONDS, None)
+
+
+async def _pause(
+    stop: asyncio.Event, pause_s: float, bells: asyncio.Queue[dict[str, Any]] | None
+) -> None:
+    """Until the time is over, somebody asks to stop, or a bell rings."""
+    waits = [asyncio.create_task(stop.wait())]
+    if bells is not None:
+        waits.append(asyncio.create_task(_hear(bells)))
+    await asyncio.wait(waits, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _hear(bells: asyncio.Queue[dict[str, Any]]) -> Literal[True]:
+    await bells.get()
+    await asyncio.sleep(SHORTEST_DELIVERY_PAUSE_SECONDS)
+    while not bells.empty():
+        bells.get_nowait()
+    return True
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -45,10 +45,14 @@ COMMANDS = {
     "ask": Command("ask", "ask a question and see the answer with its sources"),
     "eval": Command("evaluate", "measure answers against a file of questions"),
     "inbox": Command("inbox", "the staff's terminal: what waits, read, reply, take, resolve"),
+    "inboxes": Command("inboxes", "how each inbox behaves: mode, hours, holidays, budgets"),
+    "mail": Command("mail", "connect mailboxes, test them, and explain what is done with a mail"),
+    "deliveries": Command("deliveries", "replies that did not arrive, and send them again"),
     "trace": Command("trace", "show every hop of a conversation's messages"),
     "backup": Command("backup", "save the data and, apart from it, the keys"),
     "restore": Command("restore", "bring a backup back into an empty database"),
     "keys": Command("keys", "make, list and rotate keys"),
+    "slack": Command("slack", "the Slack app's manifest; connect an inbox to a workspace"),
     "version": Command("version", "print the version"),
 }
 

@@ -46,6 +46,10 @@ class Advance:
     reply_id: UUID | None = None
 
 
+ANYTHING = "*"
+"""The topic of whoever wants to hear every bell."""
+
+
 def conversation_topic(conversation_id: UUID) -> str:
     return f"conversation:{conversation_id}"
 
@@ -155,7 +159,7 @@ class Hub:
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         topic = message["channel"].decode().removeprefix(PREFIX)
-        for queue in self._listeners.get(topic, ()):
+        for queue in (*self._listeners.get(topic, ()), *self._listeners.get(ANYTHING, ())):
             _put(queue, json.loads(message["data"]))
 
     def wake_all(self) -> None:

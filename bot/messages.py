@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 Author = Literal["contact", "bot", "agent", "system"]
 ConversationStatus = Literal["pending", "open", "snoozed", "resolved"]
 ChannelName = Literal["chat", "email", "slack", "api"]
+DeliveryKind = Literal["reply", "card", "notice"]
 
 MAX_TEXT_CHARS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that came with a message; `content` is the raw bytes."""
+    """A file that came with a message; `content` is the raw bytes.
+
+    `warning` says why staff should not open it without thought; None if nothing is known.
+    """
 
     name: str
     media_type: str
     content: bytes
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalMessage:
+    """What came in before it was read, kept whole beside the text that was read out of it.
+
+    `headers` are what a reply needs of it; `topic` is what budgets hold two messages of one
+    sender to be about the same by.
+    """
+
+    media_type: str
+    raw: bytes
+    full_text: str
+    headers: Mapping[str, Any]
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +50,8 @@ class IncomingMessage:
 
     `external_id` is the channel's own id of the message and makes redelivery harmless;
     `thread` names the conversation in the channel's terms (a chat session, a signed mail
-    token, a Slack thread); `contact` is the channel's id of the person.
+    token, a Slack thread); `contact` is the channel's id of the person. `staff_note` is shown to
+    the staff beside the message; `for_people` is the reason why no bot may answer it.
     """
 
     inbox_id: UUID
@@ -44,6 +66,9 @@ class IncomingMessage:
     attachments: tuple[Attachment, ...] = ()
     is_automatic: bool = False
     wants_person: bool = False
+    original: OriginalMessage | None = None
+    staff_note: str | None = None
+    for_people: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +92,37 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoffCard:
+    """What the staff is shown of a conversation that needs a person, wherever it came from.
+
+    `draft` is an answer that a person may send as it stands; `draft_id` names the run it is of.
+    """
+
+    conversation_id: UUID
+    number: int
+    inbox: str
+    channel: ChannelName
+    contact_name: str
+    status: ConversationStatus
+    assignee: str | None
+    reason: str
+    summary: str
+    turns: tuple[Turn, ...]
+    citations: tuple[Citation, ...]
+    draft: str = ""
+    draft_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back to the customer, channel-independent; a channel's `compose` renders it."""
+    """What goes out to one destination, channel-independent; a channel's `compose` renders it.
+
+    `inbox_id` is the inbox that it goes out through. A `reply` goes to the customer; a `card`
+    and a `notice` go to the staff, the notice under the card whose external id is `thread`.
+    `attempt` counts from 1; above 1 an earlier try may have arrived, no sooner than
+    `queued_at`. `in_reply_to` is the external id of the message that is answered. A reply
+    `is_growing` while the bot still writes it.
+    """
 
     conversation_id: UUID
     message_id: UUID
@@ -80,3 +134,11 @@ class Reply:
     citations: tuple[Citation, ...] = ()
     partial: bool = False
     attachments: tuple[Attachment, ...] = field(default=())
+    attempt: int = 1
+    kind: DeliveryKind = "reply"
+    delivery_id: UUID | None = None
+    queued_at: datetime | None = None
+    in_reply_to: str | None = None
+    thread: str | None = None
+    is_growing: bool = False
+    card: HandoffCard | None = None

@@ -263,9 +263,9 @@ class SealedText:
     def __get__(self, row: Sealing | None, owner: type) -> str | Self:
         if row is None:
             return self
-        pending = _pending(row)
-        if self.column in pending:
-            return pending[self.column]
+        pending = _pending(row).get(self.column)
+        if isinstance(pending, str):
+            return pending
         envelope: bytes | None = getattr(row, self.column)
         if envelope is None:
             return ""
@@ -275,6 +275,31 @@ class SealedText:
     def __set__(self, row: Sealing, value: str) -> None:
         _pending(row)[self.column] = value
         # Marks the row as changed; Envelope refuses b"", so plain text can never be stored.
+        setattr(row, self.column, b"")
+
+
+class SealedBytes:
+    """The same for a sealed column that holds bytes."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+
+    @overload
+    def __get__(self, row: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, row: Sealing, owner: type) -> bytes: ...
+    def __get__(self, row: Sealing | None, owner: type) -> bytes | Self:
+        if row is None:
+            return self
+        pending = _pending(row).get(self.column)
+        if isinstance(pending, bytes):
+            return pending
+        envelope: bytes = getattr(row, self.column)
+        session, keyring = _session_and_keyring(row)
+        return keyring.open(session, place_of(row, self.column), envelope)
+
+    def __set__(self, row: Sealing, value: bytes) -> None:
+        _pending(row)[self.column] = value
         setattr(row, self.column, b"")
 
 
@@ -318,15 +343,16 @@ def _seal_pending(session: Session, *_: object) -> None:
     for row in [*session.new, *session.dirty]:
         if isinstance(row, Sealing):
             for column, value in _pending(row).items():
+                plain = value if isinstance(value, bytes) else value.encode()
                 sealed = keyring_of(session).seal(
-                    session, row.key_scope, place_of(row, column), value.encode()
+                    session, row.key_scope, place_of(row, column), plain
                 )
                 setattr(row, column, sealed)
             _pending(row).clear()
 
 
-def _pending(row: Sealing) -> dict[str, str]:
-    pending: dict[str, str] = row.__dict__.setdefault("_pending_text", {})
+def _pending(row: Sealing) -> dict[str, str | bytes]:
+    pending: dict[str, str | bytes] = row.__dict__.setdefault("_pending_text", {})
     return pending
 
 

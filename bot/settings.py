@@ -36,6 +36,8 @@ class Settings:
     worker_threads: int
     log_format: Literal["text", "json"]
     master_key_file: Path | None = None
+    lmtp: str | None = None
+    lmtp_protocol: Literal["lmtp", "smtp"] = "lmtp"
 
     @staticmethod
     def from_env(environ: Mapping[str, str]) -> Settings:
@@ -72,6 +74,11 @@ class Settings:
             log_format=cast(
                 Literal["text", "json"],
                 read.choice("FRONTDESK_LOG_FORMAT", ("text", "json"), "text"),
+            ),
+            lmtp=read.text("FRONTDESK_LMTP"),
+            lmtp_protocol=cast(
+                Literal["lmtp", "smtp"],
+                read.choice("FRONTDESK_LMTP_PROTOCOL", ("lmtp", "smtp"), "lmtp"),
             ),
         )
 

@@ -129,6 +129,22 @@ class StaffTerminal:
         self._act(number, lambda s, c, _: conversations.snooze(s, c, until))
         self._say(f"{number}: aside until {until.astimezone():%Y-%m-%d %H:%M}")
 
+    def approve(self, number: int, text: str | None) -> None:
+        """Send the waiting draft as one's own, in its words or in others."""
+        self._act(number, lambda s, c, a: conversations.approve_draft(s, c, a, text))
+        self._say(f"{number}: sent as yours")
+
+    def discard(self, number: int) -> None:
+        """The waiting draft is not sent."""
+        self._act(number, conversations.discard_draft)
+        self._say(f"{number}: draft set aside; it is yours to answer")
+
+    def delete(self, number: int) -> None:
+        """All of it goes; its mails are not taken in again."""
+        with self.sessions.begin() as session:
+            conversations.delete_conversation(session, _id_of(session, number))
+        self._say(f"{number}: deleted")
+
     # -- below: the steps ----------------------------------------------------------------
 
     def _act(self, number: int, change: Callable[[Session, UUID, UUID], Advance]) -> Advance:
@@ -234,13 +250,26 @@ def message_lines(message: MessageView, contact_name: str) -> list[str]:
     """One message with who wrote it, when, and the sources of the bot's replies."""
     names = {"contact": visible_line(contact_name) or "customer", "bot": "bot", "system": "system"}
     writer = names.get(message.author, visible_line(message.author_name or "staff"))
-    mark = " (note)" if message.private else " (partial)" if message.partial else ""
+    mark = _mark(message)
     lines = ["", f"{message.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {writer}{mark}"]
     lines += _indented(message.text)
     for citation in message.citations:
         if citation.get("used", True):
             lines.append(f"    [{visible_line(str(citation.get('title', '')))}]")
+    for file in message.attachments:
+        warning = f" - {file.warning}" if file.warning else ""
+        lines.append(f"    ({visible_line(file.name)}, {file.size_bytes} bytes{warning})")
     return lines
+
+
+def _mark(message: MessageView) -> str:
+    if message.state == "draft":
+        return " (draft: approve it, or discard it)"
+    if message.state in ("approved", "discarded", "replaced"):
+        return f" (draft, {message.state})"
+    if message.private:
+        return " (note)"
+    return " (partial)" if message.partial else " (automatic)" if message.is_automatic else ""
 
 
 def _why(view: ConversationView) -> str:

@@ -140,11 +140,15 @@ def conversation_lines(traced: ConversationTrace, columns: int = 100) -> list[st
         if message.reply is not None:
             lines.append(f"    reply: {visible_line(message.reply)}")
         lines += [
-            f"    delivery {each['state']} attempts={each['attempts']}"
+            f"    {_delivered(each['kind'])} {each['state']} attempts={each['attempts']}"
             + (f" error={visible_line(each['error'])}" if each["error"] else "")
             for each in message.deliveries
         ]
     return lines
+
+
+def _delivered(kind: str) -> str:
+    return "delivery" if kind == "reply" else f"delivery of a {kind}"
 
 
 def run_lines(run: RunTrace) -> list[str]:
@@ -234,6 +238,7 @@ def _trace_message(
             {
                 "id": str(each.id),
                 "state": each.state,
+                "kind": each.kind,
                 "attempts": each.attempts,
                 "error": each.error,
             }

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from bot.messages import Author, ChannelName, ConversationStatus
-from bot.tables import Agent, Contact, Conversation, Event, Inbox, Message
+from bot.tables import (
+    Agent,
+    Attachment,
+    Contact,
+    Conversation,
+    Event,
+    Inbox,
+    Message,
+    Original,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,17 @@ class EventView:
     seq: int
     kind: str
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentView:
+    """A file of a message; `warning` says why to open it with care."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size_bytes: int
+    warning: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +59,9 @@ class MessageView:
     client_id: str | None
     citations: tuple[dict[str, Any], ...]
     created_at: datetime
+    is_automatic: bool = False
+    has_original: bool = False
+    attachments: tuple[AttachmentView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +115,16 @@ def messages_of(
     )
     if not staff:
         query = query.where(Message.private.is_(False))
-    return [_view_message(*row) for row in session.execute(query)]
+    originals = _with_originals(session, conversation_id)
+    files = _attachments(session, conversation_id)
+    return [
+        replace(
+            _view_message(message, name),
+            has_original=message.id in originals,
+            attachments=tuple(files.get(message.id, ())),
+        )
+        for message, name in session.execute(query)
+    ]
 
 
 def view(session: Session, conversation_id: UUID) -> ConversationView | None:
@@ -145,6 +177,30 @@ def list_conversations(
     ]
 
 
+def _with_originals(session: Session, conversation_id: UUID) -> set[UUID]:
+    query = (
+        select(Original.message_id)
+        .join(Message, Message.id == Original.message_id)
+        .where(Message.conversation_id == conversation_id)
+    )
+    return set(session.scalars(query))
+
+
+def _attachments(session: Session, conversation_id: UUID) -> dict[UUID, list[AttachmentView]]:
+    query = (
+        select(Attachment)
+        .join(Message, Message.id == Attachment.message_id)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Attachment.id)
+        .options(defer(Attachment.content_sealed))
+    )
+    found: dict[UUID, list[AttachmentView]] = {}
+    for row in session.scalars(query):
+        view = AttachmentView(row.id, row.name, row.media_type, row.size_bytes, row.warning)
+        found.setdefault(row.message_id, []).append(view)
+    return found
+
+
 def _agent_names(session: Session) -> dict[UUID, str]:
     return {row.id: row.name for row in session.execute(select(Agent.id, Agent.name))}
 
@@ -182,6 +238,7 @@ def _view_message(message: Message, author_name: str | None) -> MessageView:
         client_id=message.client_id,
         citations=tuple(message.citations),
         created_at=message.created_at,
+        is_automatic=message.is_automatic,
     )
 
 

@@ -53,6 +53,8 @@ REPLACED = (
 )
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - read in a setting, bound by nobody here
 QUEUES = "interactive,batch,knowledge"
+# What web and channels find in their environment and workers must not: channels' credentials.
+CHANNEL_SECRETS = ("SLACK_",)
 
 PrepareDesk = Callable[[Settings, Path, Terminal], None]
 """Called on every start, after the migrations and before the workers: (settings with every URL and
@@ -262,6 +264,7 @@ class _Up:
         redis_url = self._files.redis_url.read_text(encoding="utf-8").strip()
         self._queue = Queue(redis_url)
         threads = str(self._settings.worker_threads)
+        without = without_channel_secrets(environ)
         beat_schedule = str(self._home / "run" / "beat-schedule")
         return [
             self._program("web", [*python, "bot", "web"], environ, is_ready=self._web_answers),
@@ -269,10 +272,10 @@ class _Up:
             self._program(
                 "worker",
                 [*celery, "worker", "-Q", QUEUES, "-c", threads],
-                environ,
+                without,
                 is_ready=self._worker_answers,
             ),
-            self._program("beat", [*celery, "beat", "-s", beat_schedule], environ, grace_s=10.0),
+            self._program("beat", [*celery, "beat", "-s", beat_schedule], without, grace_s=10.0),
         ]
 
     def _program(
@@ -332,6 +335,11 @@ class _Up:
         terminal.plain(f"  Logs                {self._home / 'logs'}")
         terminal.plain("  Stop with           Ctrl-C")
         terminal.plain()
+
+
+def without_channel_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of workers: no text that a model reads is beside a channel's credentials."""
+    return {name: value for name, value in environ.items() if not name.startswith(CHANNEL_SECRETS)}
 
 
 def require_memory(settings: Settings, model: ModelRef) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bot import conversations
+from bot.answering.acknowledge import acknowledge
 from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
 from bot.conversations import BatchGrew, Claim, ConversationError, RunStopped
 from bot.events import Advance, run_topic
@@ -49,11 +50,13 @@ def answer_conversation(
     What was rung for by the batch queue waits for one of the batch slots.
     """
     if queue != BATCH:
-        _run_conversation(runtime, conversation_id)
+        with runtime.right_of_way.taken():
+            _run_conversation(runtime, conversation_id)
         return
     with _slot(runtime.batch_slots) as has_slot:
         due: UUID | None = conversation_id if has_slot else None
         while due is not None and not runtime.draining.is_set():
+            runtime.right_of_way.give_way()
             _run_conversation(runtime, due)
             due = _next_batch(runtime)
 
@@ -103,13 +106,16 @@ def _answer_claim(runtime: Runtime, claim: Claim, *, merge_new: bool) -> None:
 
 
 def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
+    _let_chats_pass(runtime, claim)
     request = _request_of_claim(runtime, claim)
-    engine = runtime.engine_within(request.timeout / 2)
+    only_acknowledges = claim.policy.mode == "acknowledge"
+    answer = acknowledge if only_acknowledges else runtime.answer
+    engine = None if only_acknowledges else runtime.engine_within(request.timeout / 2)
     any_shown = bool(claim.shown)
     outcome: Outcome | None = None
     last: CheckedSentence | None = None
     # Closed when the run is stopped, so that the engine does not go on for nobody.
-    with closing(runtime.answer(request, runtime.knowledge, engine)) as stream:
+    with closing(answer(request, runtime.knowledge, engine)) as stream:
         for item in stream:
             if isinstance(item, Outcome):
                 outcome = item
@@ -134,13 +140,22 @@ def _request_of_claim(runtime: Runtime, claim: Claim) -> AnswerRequest:
         failures=claim.failures,
         shown=claim.shown,
         priority="batch" if claim.channel in BATCH_CHANNELS else "interactive",
+        opening=claim.policy.opening_after(now()),
+        acknowledgement=claim.policy.acknowledgement,
     )
 
 
 def _show(runtime: Runtime, claim: Claim, item: CheckedSentence, *, merge_new: bool) -> None:
+    _let_chats_pass(runtime, claim)
     with runtime.sessions.begin() as session:
         advance = conversations.commit_sentence(session, claim, item.text, merge_new=merge_new)
     runtime.publisher.advanced(advance)
+
+
+def _let_chats_pass(runtime: Runtime, claim: Claim) -> None:
+    # All threads of a worker share one interpreter: each of a mail's steps would slow a chat's.
+    if claim.channel in BATCH_CHANNELS:
+        runtime.right_of_way.give_way()
 
 
 def _finish(
@@ -152,6 +167,7 @@ def _finish(
     merge_new: bool,
 ) -> Advance:
     """Close the reply, together with the sentence that came last if it is not shown yet."""
+    _let_chats_pass(runtime, claim)
     citations = [asdict(citation) for citation in outcome.citations]
     text = last.text if last else None
     with runtime.sessions.begin() as session:

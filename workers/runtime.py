@@ -6,9 +6,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -37,6 +38,35 @@ DRAIN_SECONDS, LEAVE_SECONDS = 20.0, 5.0
 BATCH_SHARE, KNOWLEDGE_SLOTS = 2, 1
 
 
+class RightOfWay:
+    """Chats first: between two mails a thread waits while a chat is being answered.
+
+    It waits for a second at most, so that a chat without an end does not end the mails.
+    """
+
+    def __init__(self, longest_s: float = 1.0) -> None:
+        self._longest_s = longest_s
+        self._running = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """A chat is being answered."""
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def give_way(self) -> None:
+        """Wait for the chats that are being answered now."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._running == 0, self._longest_s)
+
+
 @dataclass(slots=True)
 class Runtime:
     """The collaborators of the tasks.
@@ -58,6 +88,7 @@ class Runtime:
     knowledge_slots: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(KNOWLEDGE_SLOTS)
     )
+    right_of_way: RightOfWay = field(default_factory=RightOfWay)
     draining: threading.Event = field(default_factory=threading.Event)
     drain_seconds: float = DRAIN_SECONDS
     # A thread that hangs in a model cannot be ended, and Python waits for threads at its exit.

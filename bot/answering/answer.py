@@ -33,6 +33,7 @@ from bot.answering.phrasing import SHORTEST_BUDGET, Phrasing, hear
 from bot.answering.query import read_questions
 from bot.answering.summary import summarize
 from bot.answering.words import content_words
+from bot.hours_told import tell_opening
 from bot.messages import Turn
 
 FACTS = 4
@@ -163,7 +164,10 @@ class _Run:
 
     def hand_over(self, reason: str) -> AnswerStream:
         phrase = _HANDOFF_PHRASES.get(reason, "no_evidence")
-        yield from self.close("handoff", texts.say(phrase, self.language), reason)
+        told = [texts.say(phrase, self.language)]
+        if self.request.opening is not None:
+            told.append(tell_opening(self.request.opening, self.language))
+        yield from self.close("handoff", texts.joined(told), reason)
 
     def close(self, action: Action, text: str, reason: str) -> AnswerStream:
         """End with a fixed sentence."""

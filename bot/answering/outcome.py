@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from bot.answering.engine import Usage
+from bot.hours import Opening
 from bot.knowledge.found import FoundPassage
 from bot.messages import Citation, Turn
 
@@ -32,7 +33,8 @@ class AnswerRequest:
     """The whole conversation, oldest turn first; the last turns are the contact's.
 
     `unanswered` is how many of the last turns this reply answers; `timeout` bounds the run;
-    `shown` are sentences an earlier run of this reply already showed.
+    `shown` are sentences an earlier run of this reply already showed; `opening` is set while
+    nobody is there, and says when somebody will be.
     """
 
     inbox_id: UUID
@@ -44,6 +46,8 @@ class AnswerRequest:
     failures: int = 0
     shown: tuple[str, ...] = ()
     priority: Literal["interactive", "batch"] = "interactive"
+    opening: Opening | None = None
+    acknowledgement: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from bot.knowledge.articles import (
     list_articles,
     put_article,
 )
+from bot.policy import PolicyError, PolicySetting, make_policy, with_policy
 from bot.queue import Queue
 from bot.tables import Inbox
 from bot.web.bodies import read_json
@@ -186,6 +187,16 @@ def _put_inbox(session: Session, name: str, asked: InboxIn) -> None:
         session.get_one(Inbox, inbox_id).company = asked.company
     for collection in asked.collections:
         give_collection(session, inbox_id, collection)
+    if asked.policy is not None:
+        _set_policy(session.get_one(Inbox, inbox_id), asked.policy)
+
+
+def _set_policy(inbox: Inbox, policy: PolicySetting) -> None:
+    try:
+        make_policy(policy, inbox.channel)
+    except PolicyError as error:
+        raise Refusal(422, "invalid", f"policy: {error}") from error
+    inbox.settings = with_policy(inbox.settings, policy)
 
 
 def _inbox_id(session: Session, name: str | None) -> UUID | None:

@@ -84,6 +84,26 @@ class Desk:
                 f"{one}/give-back", self.give_back, "Give it back to the bot.", models.Nothing
             ),
             self._write(f"{one}/resolve", self.resolve, "Close the matter.", models.Nothing),
+            self._write(
+                f"{one}/draft/approve",
+                self.approve_draft,
+                "Send the waiting draft as a person's reply, as it is or edited.",
+                models.DraftApproval,
+            ),
+            self._write(
+                f"{one}/draft/discard",
+                self.discard_draft,
+                "Set the waiting draft aside.",
+                models.AgentNamed,
+            ),
+            Endpoint(
+                "DELETE",
+                one,
+                self.delete,
+                "Delete it for good; its mails are not taken in again.",
+                None,
+                status=204,
+            ),
         ]
 
     @access("token")
@@ -186,6 +206,38 @@ class Desk:
         await self._body(request, models.Nothing)
         return await self._change(request, conversations.resolve)
 
+    @access("token")
+    async def approve_draft(self, request: web.Request) -> web.Response:
+        """The draft becomes the agent's reply."""
+        asked = await self._body(request, models.DraftApproval)
+
+        def change(session: Session, conversation_id: UUID) -> Advance:
+            agent_id = find_or_add_agent(session, asked.agent)
+            return conversations.approve_draft(session, conversation_id, agent_id, asked.text)
+
+        return await self._change(request, change)
+
+    @access("token")
+    async def discard_draft(self, request: web.Request) -> web.Response:
+        """The draft is not sent."""
+        asked = await self._body(request, models.AgentNamed)
+
+        def change(session: Session, conversation_id: UUID) -> Advance:
+            agent_id = find_or_add_agent(session, asked.agent)
+            return conversations.discard_draft(session, conversation_id, agent_id)
+
+        return await self._change(request, change)
+
+    @access("token")
+    async def delete(self, request: web.Request) -> web.Response:
+        """All of it is gone after this."""
+        number = _number(request)
+        async with self._sessions.begin() as session:
+            await session.run_sync(
+                lambda sync: conversations.delete_conversation(sync, _find(sync, number))
+            )
+        return web.Response(status=204)
+
     def _write(
         self, path: str, handler: Callable[..., object], summary: str, body: type[models.Model]
     ) -> Endpoint:
@@ -276,4 +328,16 @@ def _message(view: MessageView) -> models.Message:
         state=view.state,
         citations=[models.AskCitation(**citation) for citation in view.citations],
         created_at=view.created_at,
+        is_automatic=view.is_automatic,
+        has_original=view.has_original,
+        attachments=[
+            models.MessageFile(
+                id=str(file.id),
+                name=file.name,
+                media_type=file.media_type,
+                size_bytes=file.size_bytes,
+                warning=file.warning,
+            )
+            for file in view.attachments
+        ],
     )

@@ -36,6 +36,7 @@ class Endpoint:
     status: int = 200
     query: Sequence[QueryParameter] = ()
     streams: bool = False
+    media_type: str | None = None
     is_public: bool = False
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from bot.messages import MAX_TEXT_CHARS, Author, ConversationStatus
+from bot.policy import PolicySetting
 
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -117,6 +118,9 @@ class InboxIn(Model):
     collections: list[Name] = Field(
         default=[], description="Article collections that this inbox answers from, from now on."
     )
+    policy: PolicySetting | None = Field(
+        default=None, description="Mode, hours, holidays and budgets; what is there stays if null."
+    )
 
 
 class InboxWritten(Model):
@@ -144,6 +148,50 @@ class ConversationPage(Model):
     next_cursor: str | None
 
 
+class MessageFile(Model):
+    """A file of a message, at `.../attachments/{id}`."""
+
+    id: str
+    name: str
+    media_type: str = Field(description="Judged by the content, not by the name.")
+    size_bytes: int
+    warning: str | None = Field(description="Why to open it with care; null if nothing is known.")
+
+
+class Original(Model):
+    """A message as it came; the raw bytes are at `.../original`."""
+
+    media_type: str
+    size_bytes: int
+    full_text: str = Field(description="With quotes and signature.")
+    headers: dict[str, Any]
+
+
+class FailedDelivery(Model):
+    """A reply that did not arrive and is not tried any more."""
+
+    id: str
+    conversation: int
+    inbox: str
+    channel: str
+    author: Author
+    attempts: int
+    error: str
+    created_at: datetime
+
+
+class FailedDeliveryPage(Model):
+    items: list[FailedDelivery]
+    next_cursor: str | None
+
+
+class DraftApproval(Model):
+    """The draft goes out as this agent's reply; `text` replaces its words."""
+
+    agent: Name
+    text: Text | None = None
+
+
 class Message(Model):
     id: str
     seq: int
@@ -155,6 +203,9 @@ class Message(Model):
     state: str
     citations: list[AskCitation]
     created_at: datetime
+    is_automatic: bool = Field(default=False, description="Written by a machine; not answered.")
+    has_original: bool = False
+    attachments: list[MessageFile] = []
 
 
 class MessagePage(Model):

@@ -76,6 +76,9 @@ def _operation_id(endpoint: Endpoint) -> str:
 
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.media_type is not None:
+        schema = {"type": "string", "format": "binary"}
+        return {"description": "Done.", "content": {endpoint.media_type: {"schema": schema}}}
     if endpoint.answer is None:
         return {"description": "Done; there is no body."}
     content = _json(endpoint.answer)

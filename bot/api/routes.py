@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot.api.articles import Articles
 from bot.api.ask import Ask
+from bot.api.deliveries import Deliveries
 from bot.api.desk import Desk
 from bot.api.endpoints import Endpoint
 from bot.api.openapi import make_document
+from bot.api.originals import Originals
 from bot.api.tokens import find_holder
 from bot.events import Hub, Publisher
 from bot.queue import Queue
@@ -37,6 +39,8 @@ class Api:
             *Ask(sessions, hub, queue, answer_timeout_s).endpoints(),
             *Articles(sessions, queue).endpoints(),
             *Desk(sessions, queue, publisher).endpoints(),
+            *Originals(sessions).endpoints(),
+            *Deliveries(sessions).endpoints(),
             Endpoint("GET", "/openapi.json", self.describe, "This document.", None, is_public=True),
         ]
         self.document = make_document(self._endpoints, version)

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from bot.commands.mailbox_checks import check_mailboxes
 from bot.doctor import Finding, examine, exit_status
 from bot.instance import NothingRuns, find_settings
 from bot.settings import Settings
+from bot.slack_setup import check_slack
 from bot.terminal import Terminal
 
 
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    findings = examine(_settings(environ), environ)
+    findings = examine(_settings(environ), environ, [check_mailboxes, check_slack])
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     else:

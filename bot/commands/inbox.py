@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     snoozing = actions.add_parser("snooze", help="put it aside: 30m, 2h, 3d")
     snoozing.add_argument("number", type=int)
     snoozing.add_argument("pause")
+    approving = actions.add_parser("approve", help="send the waiting draft as your reply")
+    approving.add_argument("number", type=int)
+    approving.add_argument("text", nargs="?", help="other words instead; - reads standard input")
     actions.add_parser("watch", help="what waits, then every change as it happens")
 
 
@@ -97,6 +100,8 @@ _ON_ONE = {
     "take": "make it yours; the bot writes nothing more",
     "give-back": "return it to the bot",
     "resolve": "close the matter",
+    "discard": "set the waiting draft aside",
+    "delete": "delete it for good, with everything in it",
 }
 _WITH_TEXT = {"reply": "answer the customer", "note": "write for the staff alone"}
 _ACTIONS: dict[str | None, Callable[[StaffTerminal, argparse.Namespace], None]] = {
@@ -110,5 +115,8 @@ _ACTIONS: dict[str | None, Callable[[StaffTerminal, argparse.Namespace], None]] 
     "note": lambda terminal, a: terminal.note(a.number, _text(a.text)),
     "assign": lambda terminal, a: terminal.assign(a.number, a.name),
     "snooze": lambda terminal, a: terminal.snooze(a.number, parse_pause(a.pause)),
+    "approve": lambda terminal, a: terminal.approve(a.number, _text(a.text) if a.text else None),
+    "discard": lambda terminal, a: terminal.discard(a.number),
+    "delete": lambda terminal, a: terminal.delete(a.number),
     "watch": lambda terminal, _: terminal.watch(),
 }

@@ -6,7 +6,9 @@ Each locks the conversation's row first, so that changes of one conversation for
 
 from __future__ import annotations
 
+from bot.conversations.bounces import BounceNotice, record_bounce
 from bot.conversations.claims import (
+    DRAFTED,
     MAX_DEATHS,
     MAX_FAILURES,
     BatchGrew,
@@ -21,6 +23,16 @@ from bot.conversations.claims import (
     renew_lease,
     store_result,
 )
+from bot.conversations.deleting import delete_conversation, is_forgotten
+from bot.conversations.deliveries import (
+    NOTICES_ONLY,
+    PUSHED_CHANNELS,
+    REVISE_EVERY,
+    STAFF_CHANNEL,
+    STAFF_OF,
+    UNDER_CARD,
+)
+from bot.conversations.drafts import approve_draft, discard_draft
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
 from bot.conversations.people import (
     assign,
@@ -32,34 +44,56 @@ from bot.conversations.people import (
     take_over,
     wake_snoozed,
 )
-from bot.conversations.steps import PUSHED_CHANNELS, ConversationError, channel_of, keyed_hash
+from bot.conversations.steps import (
+    ConversationError,
+    channel_of,
+    keyed_hash,
+    note_for_staff,
+    policy_of_inbox,
+    store_attachments,
+)
 
 __all__ = [
+    "DRAFTED",
     "MAX_DEATHS",
     "MAX_FAILURES",
+    "NOTICES_ONLY",
     "PUSHED_CHANNELS",
     "REOPEN_WITHIN",
+    "REVISE_EVERY",
+    "STAFF_CHANNEL",
+    "STAFF_OF",
+    "UNDER_CARD",
     "BatchGrew",
+    "BounceNotice",
     "Claim",
     "ConversationError",
     "Recorded",
     "RunStopped",
     "abandon_run",
+    "approve_draft",
     "assign",
     "channel_of",
     "claim_run",
     "commit_sentence",
+    "delete_conversation",
+    "discard_draft",
     "finish_handoff",
     "finish_reply",
     "give_back",
     "hand_off",
+    "is_forgotten",
     "keyed_hash",
+    "note_for_staff",
     "overdue",
+    "policy_of_inbox",
+    "record_bounce",
     "record_incoming",
     "renew_lease",
     "reply_as_agent",
     "resolve",
     "snooze",
+    "store_attachments",
     "store_result",
     "take_over",
     "wake_snoozed",

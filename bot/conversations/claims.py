@@ -15,6 +15,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from bot.conversations.budgets import spend
+from bot.conversations.deliveries import GROWING_CHANNELS, deliver_growing, refresh_cards
 from bot.conversations.steps import (
     IS_UNANSWERED,
     ConversationError,
@@ -23,15 +25,20 @@ from bot.conversations.steps import (
     is_unanswered,
     lock,
     note_reply,
+    policy_of_inbox,
     record_event,
 )
 from bot.events import Advance
 from bot.messages import ChannelName, Turn
+from bot.policy import Policy
 from bot.tables import AnswerRun, Conversation, Delivery, Event, Inbox, Message, new_id, now
 
 MAX_FAILURES = 3
 
 MAX_DEATHS = 5
+
+DRAFTED = "draft"
+"""The reason why a conversation is with people while a draft of the bot's waits for them."""
 
 
 class RunStopped(Exception):
@@ -55,6 +62,7 @@ class Claim:
     inbox_id: UUID
     channel: ChannelName
     company: str
+    policy: Policy
     epoch: int
     token: int
     reply_to: UUID
@@ -92,6 +100,12 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
     if growing is not None:
         answered = next((m.seq for m in batch if m.id == growing.reply_to), batch[-1].seq)
         batch = [m for m in batch if m.seq <= answered]
+    spent = spend(session, conversation, batch)
+    if spent is not None:
+        give_to_people(session, conversation, spent)
+        return None
+    if any(m.state == "draft" for m in said):
+        _replace_drafts(session, batch)
     conversation.lease_token += 1
     conversation.leased_until = current + lease
     if rows[0].has_open_run:
@@ -103,6 +117,7 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
         inbox_id=conversation.inbox_id,
         channel=conversation.inbox.channel,
         company=conversation.inbox.company or conversation.inbox.name,
+        policy=policy_of_inbox(session, conversation.inbox_id),
         epoch=conversation.epoch,
         token=conversation.lease_token,
         reply_to=batch[-1].id,
@@ -140,8 +155,10 @@ def commit_sentence(
     """
     conversation = _lock_claimed(session, claim)
     reply, waiting = _reply_and_waiting(session, claim)
-    _say(session, conversation, claim, reply, sentence, waiting if merge_new else ())
+    reply = _say(session, conversation, claim, reply, sentence, waiting if merge_new else ())
     session.flush()
+    if claim.channel in GROWING_CHANNELS and not reply.private:
+        deliver_growing(session, conversation, reply)
     return Advance(conversation.id, conversation.last_seq)
 
 
@@ -165,10 +182,13 @@ def finish_reply(
         reply = _say(session, conversation, claim, reply, last, waiting if merge_new else ())
     if reply is None:
         raise ConversationError("A reply without a sentence cannot be finished.")
-    _close_reply(session, conversation, reply, claim, citations, waiting)
     conversation.language = language or conversation.language
     conversation.failures = 0
-    _release(conversation, claim, waiting)
+    if reply.private:
+        _keep_as_draft(session, conversation, reply, citations)
+    else:
+        _close_reply(session, conversation, reply, claim, citations, waiting)
+        _release(conversation, claim, waiting)
     session.flush()
     is_due = conversation.unanswered_since is not None
     return Advance(conversation.id, conversation.last_seq, is_due, reply.id)
@@ -189,7 +209,11 @@ def finish_handoff(
     advance = finish_reply(session, claim, citations, language, last=last, merge_new=merge_new)
     conversation = lock(session, claim.conversation_id)
     conversation.summary = summary
-    give_to_people(session, conversation, reason)
+    if conversation.status == "pending":
+        give_to_people(session, conversation, reason)
+    else:  # it is with people already, who read the farewell as a draft
+        conversation.handoff_reason = reason
+        refresh_cards(session, conversation)
     session.flush()
     # The farewell belongs to the new owner's time: it must not be withdrawn as outdated.
     session.execute(
@@ -311,6 +335,7 @@ def _say(
             "bot",
             sentence,
             state="growing",
+            private=claim.policy.mode == "draft",
             kind="reply",
             reply_to=claim.reply_to,
         )
@@ -379,6 +404,29 @@ def _close_reply(
         if message.id in claim.message_ids:
             message.state, message.answered_by = "answered", reply.id
     note_reply(session, conversation, reply)
+
+
+def _keep_as_draft(
+    session: Session,
+    conversation: Conversation,
+    reply: Message,
+    citations: Sequence[dict[str, Any]],
+) -> None:
+    """The reply waits for a person; what it answers stays unanswered until then."""
+    reply.state = "draft"
+    reply.citations = list(citations)
+    record_event(session, conversation, "done", reply)
+    session.flush()
+    give_to_people(session, conversation, DRAFTED)
+
+
+def _replace_drafts(session: Session, batch: Sequence[Message]) -> None:
+    """Drafts that a person left, by giving the conversation back, make room for new ones."""
+    session.execute(
+        update(Message)
+        .where(Message.reply_to.in_([m.id for m in batch]), Message.state == "draft")
+        .values(state="replaced", reply_to=None)
+    )
 
 
 def _release(conversation: Conversation, claim: Claim, waiting: Sequence[Message]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -10,9 +10,27 @@ from uuid import UUID
 from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from bot.conversations.steps import append, change_status, give_to_people, keyed_hash
+from bot.conversations.deliveries import tell_staff
+from bot.conversations.steps import (
+    append,
+    change_status,
+    give_to_people,
+    keyed_hash,
+    policy_of_inbox,
+    schedule_delivery,
+    store_attachments,
+)
+from bot.hours_told import tell_opening
 from bot.messages import IncomingMessage
-from bot.tables import Attachment, Contact, ContactIdentity, Conversation, Message, new_id, now
+from bot.tables import (
+    Contact,
+    ContactIdentity,
+    Conversation,
+    Message,
+    Original,
+    new_id,
+    now,
+)
 
 REOPEN_WITHIN = timedelta(days=7)
 
@@ -33,8 +51,10 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
 
     Raises `sqlalchemy.exc.IntegrityError` when a concurrent copy was first: run it again.
     """
-    conversation = _lock_running_conversation(session, message)
-    if conversation is None:
+    running = _lock_running_conversation(session, message)
+    if running is not None:
+        conversation, identity = running
+    else:
         _lock_thread(session, message)
         known = _find_by_external_id(session, message)
         if known is not None:
@@ -54,10 +74,17 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
         is_automatic=message.is_automatic,
         sent_at=message.sent_at,
     )
-    _store_attachments(session, stored, message)
+    store_attachments(session, stored, message.attachments)
+    store_original(session, stored, message)
     _note_arrival(conversation, message)
-    if message.wants_person and conversation.status == "pending":
-        give_to_people(session, conversation, "requested")
+    if not message.is_automatic:  # who writes can be written to
+        identity.bounced_at = identity.bounce_status = None
+    if message.staff_note:
+        append(session, conversation, "system", message.staff_note, private=True)
+    session.flush()
+    if conversation.status == "open":
+        tell_staff(session, conversation, stored)
+    _give_where_asked(session, conversation, message)
     session.flush()
     return Recorded(
         conversation.id,
@@ -69,7 +96,7 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
 
 
 _RUNNING = (
-    select(Conversation)
+    select(Conversation, ContactIdentity)
     .join(ContactIdentity, ContactIdentity.contact_id == Conversation.contact_id)
     .where(
         Conversation.inbox_id == bindparam("inbox_id"),
@@ -89,7 +116,9 @@ _RUNNING = (
 )
 
 
-def _lock_running_conversation(session: Session, message: IncomingMessage) -> Conversation | None:
+def _lock_running_conversation(
+    session: Session, message: IncomingMessage
+) -> tuple[Conversation, ContactIdentity] | None:
     """The usual case in one statement: a new message to a conversation that goes on.
 
     A copy that is being stored just now is not seen here; then the insert fails, and whoever
@@ -101,8 +130,10 @@ def _lock_running_conversation(session: Session, message: IncomingMessage) -> Co
         "thread_hash": keyed_hash(session, "thread", message.thread),
         "address_hash": keyed_hash(session, "address", message.contact),
     }
-    latest = session.scalars(_RUNNING, keys).one_or_none()
-    return latest if latest is not None and latest.status != "resolved" else None
+    found = session.execute(_RUNNING, keys).one_or_none()
+    if found is None or found.Conversation.status == "resolved":
+        return None
+    return found.Conversation, found.ContactIdentity
 
 
 def _lock_thread(session: Session, message: IncomingMessage) -> None:
@@ -158,7 +189,8 @@ def _find_or_open_conversation(
         .with_for_update()
     )
     latest = session.scalars(query).one_or_none()
-    if latest is not None and latest.status != "resolved":
+    # A machine's notice, such as an out-of-office, opens no resolved matter again.
+    if latest is not None and (latest.status != "resolved" or message.is_automatic):
         return latest
     if latest is not None and latest.resolved_at and latest.resolved_at > now() - REOPEN_WITHIN:
         latest.resolved_at = None
@@ -182,18 +214,43 @@ def _find_or_open_conversation(
     return conversation
 
 
-def _store_attachments(session: Session, stored: Message, message: IncomingMessage) -> None:
-    for attachment in message.attachments:
-        row = Attachment(
-            id=new_id(),
-            message_id=stored.id,
-            contact_id=stored.contact_id,
-            media_type=attachment.media_type,
-            size_bytes=len(attachment.content),
-        )
-        row.name = attachment.name
-        row.content = base64.b64encode(attachment.content).decode()
-        session.add(row)
+def store_original(session: Session, stored: Message, message: IncomingMessage) -> None:
+    """Keep what came in whole beside the message, sealed by the contact's key."""
+    original = message.original
+    if original is None:
+        return
+    row = Original(
+        message_id=stored.id,
+        contact_id=stored.contact_id,
+        media_type=original.media_type,
+        size_bytes=len(original.raw),
+        topic_hash=keyed_hash(session, "topic", f"{message.contact}|{original.topic}"),
+    )
+    row.raw = original.raw
+    row.full_text = original.full_text
+    row.headers = json.dumps(dict(original.headers), ensure_ascii=False)
+    session.add(row)
+
+
+def _give_where_asked(
+    session: Session, conversation: Conversation, message: IncomingMessage
+) -> None:
+    if conversation.status != "pending":
+        return
+    if message.wants_person:
+        give_to_people(session, conversation, "requested")
+        _tell_when_closed(session, conversation)
+    elif message.for_people:
+        give_to_people(session, conversation, message.for_people)
+
+
+def _tell_when_closed(session: Session, conversation: Conversation) -> None:
+    """Outside business hours, say when somebody is there again (promise 29)."""
+    opening = policy_of_inbox(session, conversation.inbox_id).opening_after(now())
+    if opening is not None:
+        text = tell_opening(opening, conversation.language)
+        message = append(session, conversation, "system", text)
+        schedule_delivery(session, conversation, message)
 
 
 def _note_arrival(conversation: Conversation, message: IncomingMessage) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.conversations.deliveries import refresh_cards, tell_staff
 from bot.conversations.steps import (
     ConversationError,
     append,
@@ -18,9 +20,11 @@ from bot.conversations.steps import (
     mark_answered,
     note_reply,
     record_event,
+    store_attachments,
     unanswered,
 )
 from bot.events import Advance
+from bot.messages import Attachment
 from bot.tables import Conversation, Message, now
 
 
@@ -34,6 +38,7 @@ def take_over(session: Session, conversation_id: UUID, agent_id: UUID) -> Advanc
         give_to_people(session, conversation, "taken_over")
     else:
         record_event(session, conversation, "assigned", None)
+        refresh_cards(session, conversation)
     session.flush()
     return Advance(conversation.id, conversation.last_seq)
 
@@ -45,6 +50,7 @@ def assign(session: Session, conversation_id: UUID, agent_id: UUID | None) -> Ad
     conversation = lock(session, conversation_id)
     conversation.assignee_id = None
     record_event(session, conversation, "assigned", None)
+    refresh_cards(session, conversation)
     session.flush()
     return Advance(conversation.id, conversation.last_seq)
 
@@ -124,6 +130,7 @@ def reply_as_agent(
     *,
     private: bool = False,
     client_id: str | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> Advance:
     """Write as a person; a note if `private`, else a reply, which also takes the conversation.
 
@@ -144,11 +151,14 @@ def reply_as_agent(
     message = append(session, conversation, "agent", text, private=private)
     message.agent_id = agent_id
     message.client_id = client_id
+    store_attachments(session, message, attachments)
     session.flush()
     if not private:
         conversation.waiting_since = None
         mark_answered(session, conversation, message.id)
         note_reply(session, conversation, message)
+        tell_staff(session, conversation, message)
+        refresh_cards(session, conversation)
     session.flush()
     return Advance(conversation.id, conversation.last_seq)
 

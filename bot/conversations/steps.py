@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from bot.messages import Author, ChannelName, ConversationStatus
+from bot.conversations.deliveries import call_staff, deliver_reply, refresh_cards
+from bot.events import Advance
+from bot.messages import Attachment, Author, ChannelName, ConversationStatus
+from bot.policy import Policy, policy_of
 from bot.sealing import keyring_of
-from bot.tables import Conversation, Delivery, Event, Inbox, Message, new_id, now
-
-# Channels whose adapters push; a chat visitor's browser reads the committed events itself.
-PUSHED_CHANNELS = frozenset({"email", "slack"})
+from bot.tables import Attachment as AttachmentRow
+from bot.tables import Conversation, Event, Inbox, Message, new_id, now
 
 
 class ConversationError(Exception):
@@ -43,6 +46,12 @@ _LOCK = (
     .with_for_update(of=Conversation)
     .execution_options(populate_existing=True)
 )
+
+
+def policy_of_inbox(session: Session, inbox_id: UUID) -> Policy:
+    """How the inbox behaves. Raises PolicyError where its settings cannot be used."""
+    inbox = session.get_one(Inbox, inbox_id)
+    return policy_of(inbox.settings, inbox.channel)
 
 
 def lock(session: Session, conversation_id: UUID) -> Conversation:
@@ -109,6 +118,14 @@ def append(
     return message
 
 
+def note_for_staff(session: Session, conversation_id: UUID, text: str) -> Advance:
+    """A note that the system writes for the staff alone."""
+    conversation = lock(session, conversation_id)
+    append(session, conversation, "system", text, private=True)
+    session.flush()
+    return Advance(conversation.id, conversation.last_seq)
+
+
 def record_event(
     session: Session,
     conversation: Conversation,
@@ -133,11 +150,30 @@ def record_event(
     session.add(event)
 
 
+def store_attachments(
+    session: Session, message: Message, attachments: Sequence[Attachment]
+) -> None:
+    """Keep a message's files beside it, sealed."""
+    for attachment in attachments:
+        row = AttachmentRow(
+            id=new_id(),
+            message_id=message.id,
+            contact_id=message.contact_id,
+            media_type=attachment.media_type,
+            size_bytes=len(attachment.content),
+            warning=attachment.warning,
+        )
+        row.name = attachment.name
+        row.content = base64.b64encode(attachment.content).decode()
+        session.add(row)
+
+
 def change_status(session: Session, conversation: Conversation, status: ConversationStatus) -> None:
     conversation.status = status
     conversation.epoch += 1
     conversation.leased_until = None
     record_event(session, conversation, "status", None, data={"status": status})
+    refresh_cards(session, conversation)
 
 
 def give_to_people(session: Session, conversation: Conversation, reason: str) -> None:
@@ -146,6 +182,7 @@ def give_to_people(session: Session, conversation: Conversation, reason: str) ->
     conversation.unanswered_since = None
     conversation.waiting_since = conversation.waiting_since or now()
     change_status(session, conversation, "open")
+    call_staff(session, conversation)
 
 
 def finish_growing(session: Session, conversation: Conversation) -> None:
@@ -158,25 +195,15 @@ def finish_growing(session: Session, conversation: Conversation) -> None:
 
 
 def note_reply(session: Session, conversation: Conversation, message: Message) -> None:
-    """Note the first reply's time and, where the channel is written to, what to deliver.
+    """Note the first reply's time and, where the channel is written to, what to deliver."""
+    if not message.private:
+        conversation.first_reply_at = conversation.first_reply_at or now()
+        schedule_delivery(session, conversation, message)
 
-    What a take-over cut off was never sent there, so it is not sent now.
-    """
-    conversation.first_reply_at = conversation.first_reply_at or now()
-    inbox = session.get_one(Inbox, conversation.inbox_id)
-    if inbox.channel in PUSHED_CHANNELS and not message.partial:
-        delivery = Delivery(
-            id=new_id(),
-            message_id=message.id,
-            conversation_id=conversation.id,
-            contact_id=conversation.contact_id,
-            epoch=conversation.epoch,
-            destination_hash=conversation.thread_hash,
-            state="pending",
-            attempts=0,
-        )
-        delivery.destination = conversation.thread
-        session.add(delivery)
+
+def schedule_delivery(session: Session, conversation: Conversation, message: Message) -> None:
+    """Where the channel is written to, leave a delivery beside the message."""
+    deliver_reply(session, conversation, message)
 
 
 def mark_answered(session: Session, conversation: Conversation, answered_by: UUID | None) -> None:

@@ -16,14 +16,15 @@ async def read_json(request: web.Request, model: type[M], max_bytes: int) -> M:
     """The body as a model. Raises a Refusal that names what is wrong and where."""
     if request.content_type != "application/json":
         raise Refusal(415, "wrong_media_type", "Send JSON with Content-Type: application/json.")
-    raw = await _read(request, max_bytes)
+    raw = await read_raw(request, max_bytes)
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise _explain(error) from error
 
 
-async def _read(request: web.Request, max_bytes: int) -> bytes:
+async def read_raw(request: web.Request, max_bytes: int) -> bytes:
+    """The body's bytes, as they came. Raises a Refusal if there are more than `max_bytes`."""
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
     raw = bytearray()

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bot.web.refusals import Refusal
 
-Rule = Literal["public", "visitor", "token"]
+Rule = Literal["public", "visitor", "token", "slack"]
 Guard = Callable[[web.Request], Awaitable[None]]
 H = TypeVar("H", bound=Callable[..., object])
 

@@ -35,6 +35,7 @@ ALLOWED = {
     "public": set(PRINCIPALS),
     "visitor": {"ada", "cyd"},
     "token": {"token"},
+    "slack": set(),  # whoever signs as Slack does: tests/channels/slack/test_slack_events.py
 }
 MAY_SEE_MARKER = {"ada", "token"}
 STREAM_SECONDS = 1.0
@@ -113,7 +114,16 @@ async def test_every_route_lets_in_only_whom_its_rule_names(desk: Desk, principa
 async def knock(desk: Desk, principal: str, method: str, path: str) -> tuple[int, str]:
     """Call a route as somebody; of a stream only what comes in a moment."""
     filled = path.replace("{inbox}", desk.inbox).replace("{number}", "1")
-    for name in ("collection", "external_id", "article", "file", "tail"):
+    for name in (
+        "collection",
+        "external_id",
+        "article",
+        "file",
+        "tail",
+        "message",
+        "attachment",
+        "delivery",
+    ):
         filled = filled.replace(f"{{{name}}}", "x")
     token = desk.tokens.get(principal)
     headers = {"Authorization": f"Bearer {token}"} if token else {}

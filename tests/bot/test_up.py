@@ -118,6 +118,21 @@ def test_up_shows_a_page_restarts_what_dies_and_leaves_nobody_behind(operator: O
     assert read_running(operator.home) is None
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_no_credential_of_a_channel_reaches_a_worker(operator: Operator) -> None:
+    up = operator.start_up(SLACK_BOT_TOKEN="xoxb-marker", SLACK_SIGNING_SECRET_FILE="/a/marker")
+    wait_for(lambda: healthz(operator.page()))
+    has_marker = {name: b"marker" in environ_of(operator.pid(name)) for name in CHILDREN}
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=PATIENCE_S)
+    assert (has_marker["web"], has_marker["channels"]) == (True, True)
+    assert (has_marker["worker"], has_marker["beat"]) == (False, False)
+
+
+def environ_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 def test_a_port_in_use_is_told_in_one_line_before_anything_starts(operator: Operator) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

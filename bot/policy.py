@@ -1,0 +1,142 @@
+"""How an inbox behaves: its mode, hours, holidays and budgets, as `inbox.settings` holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.hours import Holiday, Hours, HoursError, Opening, next_opening, parse_hours
+from bot.messages import ChannelName
+
+Mode = Literal["answer", "draft", "acknowledge"]
+MODES: tuple[Mode, ...] = ("answer", "draft", "acknowledge")
+SETTING = "policy"
+
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class PolicyError(ValueError):
+    """The inbox's settings cannot be used; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How many automatic messages go out, at most (promise 10).
+
+    `per_thread` counts since a person last wrote; the windows are (time, count).
+    """
+
+    per_thread: int
+    per_sender: tuple[tuple[timedelta, int], ...]
+    per_mailbox: tuple[tuple[timedelta, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The behaviour of an inbox. Without `hours` somebody is always there."""
+
+    mode: Mode = "answer"
+    acknowledgement: str = ""
+    hours: Hours | None = None
+    holidays: tuple[Holiday, ...] = ()
+    budgets: Budgets | None = None
+
+    def opening_after(self, now: datetime) -> Opening | None:
+        """None while somebody is there, else when somebody will be."""
+        return None if self.hours is None else next_opening(self.hours, self.holidays, now)
+
+
+class HolidaySetting(BaseModel):
+    """One holiday, as stored and as the API takes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    day: date
+    text: Annotated[str, Field(max_length=1000)] = ""
+
+
+class BudgetSetting(BaseModel):
+    """Automatic messages at most; 0 means none at all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_thread: Count = 3
+    per_sender_10_minutes: Count = 3
+    per_sender_hour: Count = 5
+    per_sender_day: Count = 20
+    per_mailbox_hour: Count = 1000
+    per_mailbox_day: Count = 10_000
+
+
+class PolicySetting(BaseModel):
+    """The policy as `inbox.settings` and the API hold it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Mode = "answer"
+    acknowledgement: Annotated[str, Field(max_length=4000)] = ""
+    hours: Annotated[str, Field(max_length=1000)] = Field(
+        default="", description="Such as `mon-fri 09:00-17:00, sat 10:00-14:00`; empty: always."
+    )
+    zone: Annotated[str, Field(max_length=100)] = "UTC"
+    holidays: Annotated[list[HolidaySetting], Field(max_length=400)] = []
+    budgets: BudgetSetting | None = None
+
+
+def policy_of(settings: Mapping[str, Any], channel: ChannelName) -> Policy:
+    """The policy of an inbox with these settings. Raises PolicyError."""
+    return make_policy(setting_of(settings), channel)
+
+
+def setting_of(settings: Mapping[str, Any]) -> PolicySetting:
+    """The policy as it is stored. Raises PolicyError."""
+    try:
+        return PolicySetting.model_validate(settings.get(SETTING) or {})
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in problem["loc"])
+        raise PolicyError(f"The inbox's policy is wrong at {place}: {problem['msg']}") from error
+
+
+def make_policy(setting: PolicySetting, channel: ChannelName) -> Policy:
+    """The policy that a setting describes. Raises PolicyError."""
+    try:
+        hours = parse_hours(setting.hours, setting.zone) if setting.hours.strip() else None
+    except HoursError as error:
+        raise PolicyError(str(error)) from error
+    return Policy(
+        mode=setting.mode,
+        acknowledgement=setting.acknowledgement.strip(),
+        hours=hours,
+        holidays=tuple(Holiday(each.day, each.text.strip()) for each in setting.holidays),
+        budgets=_budgets(setting.budgets, channel),
+    )
+
+
+def with_policy(settings: Mapping[str, Any], setting: PolicySetting) -> dict[str, Any]:
+    """The inbox's settings with this policy in them."""
+    return {**settings, SETTING: setting.model_dump(mode="json", exclude_defaults=True)}
+
+
+def _budgets(setting: BudgetSetting | None, channel: ChannelName) -> Budgets | None:
+    # Only mail can loop with a machine that nobody sees; elsewhere budgets are for who sets them.
+    if setting is None:
+        if channel != "email":
+            return None
+        setting = BudgetSetting()
+    return Budgets(
+        per_thread=setting.per_thread,
+        per_sender=(
+            (timedelta(minutes=10), setting.per_sender_10_minutes),
+            (timedelta(hours=1), setting.per_sender_hour),
+            (timedelta(days=1), setting.per_sender_day),
+        ),
+        per_mailbox=(
+            (timedelta(hours=1), setting.per_mailbox_hour),
+            (timedelta(days=1), setting.per_mailbox_day),
+        ),
+    )
