@@ -12,9 +12,9 @@ from lxml import html as lxml_html
 
 from channels.email.quote_lines import is_attribution, is_separator
 
-MAX_HTML_CHARS = 2_000_000
+MAX_HTML_CHARS = 1_000_000
 MAX_DEPTH = 150
-MAX_ELEMENTS = 100_000
+MAX_ELEMENTS = 40_000
 Mark = Literal["new", "quote", "signature"]
 
 _DROPPED = frozenset(

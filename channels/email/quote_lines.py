@@ -91,6 +91,7 @@ _REPLY_ABOVE = re.compile(
     r"请在此(?:行|线)(?:以上|上方|之上).{0,10}回复|この行より上).{0,40}$|"
     r"^[\s>*]*(?:please )?(?:type your )?reply above this line[\s\-#:.]*$"
 )
+_RUN = re.compile(r"([-_=—–#~*>])\1{2,}")
 _LONG_RULE = re.compile(r"^\s*(?:_{20,}|-{20,}|={20,}|\*{20,})\s*$")
 
 _FIELD_LABELS = {
@@ -211,15 +212,17 @@ def _may_begin(line: str) -> bool:
 
 def is_separator(line: str) -> bool:
     """True for "-----Original Message-----", "Begin forwarded message:" and their like."""
-    text = normal(line)
-    if not 4 <= len(text) <= 200:
+    if not 4 <= len(line) <= 400 or not any(char.isalpha() for char in line):
         return False
+    text = _RUN.sub(r"\1\1\1", normal(line))
     return bool(_SEPARATOR.match(text) or _BEGIN_FORWARD.match(text) or _NOTES.match(text))
 
 
 def is_reply_above(line: str) -> bool:
     """True for a help desk's "Please type your reply above this line"."""
-    return 10 <= len(line) <= 200 and _REPLY_ABOVE.match(normal(line)) is not None
+    if not 10 <= len(line) <= 200 or not any(char.isalpha() for char in line):
+        return False
+    return _REPLY_ABOVE.match(_RUN.sub(r"\1\1\1", normal(line))) is not None
 
 
 def is_long_rule(line: str) -> bool:
