@@ -28,8 +28,12 @@ from channels.email.threading_tokens import ThreadTokens
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-    explaining = actions.add_parser("explain", help="say what would be done with raw mails, and why")
-    explaining.add_argument("files", nargs="+", type=Path, metavar="FILE", help="mails, mbox files, folders")
+    explaining = actions.add_parser(
+        "explain", help="say what would be done with raw mails, and why"
+    )
+    explaining.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="mails, mbox files, folders"
+    )
     explaining.add_argument("--json", action="store_true", help="print one JSON object a line")
     explaining.add_argument(
         "--address", action="append", default=[], help="an address of ours, where no database tells"
@@ -52,7 +56,9 @@ def find_own_mail(environ: Mapping[str, str]) -> OwnMail | None:
     try:
         settings = find_settings(environ, ("database_url", "master_key"))
         with open_sessions(settings, pool_size=1) as sessions, sessions() as session:
-            return OwnMail(_addresses(session), ThreadTokens(keyed_hash(session, "mail-threads", "key")))
+            return OwnMail(
+                _addresses(session), ThreadTokens(keyed_hash(session, "mail-threads", "key"))
+            )
     except (NothingRuns, SettingsError, SealingError, SQLAlchemyError, OSError):
         # Nothing has to run for this command: mails are then judged without our own signatures.
         return None
@@ -67,7 +73,9 @@ def _addresses(session: Session) -> tuple[str, ...]:
     return tuple(address for address in found if address)
 
 
-def _explain_all(files: list[Path], own: OwnMail, *, has_database: bool) -> Iterator[dict[str, Any]]:
+def _explain_all(
+    files: list[Path], own: OwnMail, *, has_database: bool
+) -> Iterator[dict[str, Any]]:
     for path in files:
         for found in read_mail_files(path):
             if found.error is not None:

@@ -17,7 +17,9 @@ MAX_TEXT_BYTES = 1_000_000
 MAX_TEXTS = 20
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})")
 _TAGS = re.compile(rb"(?i)<(?:html|body|div|p|br|table)\b[^>]{0,500}>")
-_SAYS_HTML = re.compile(r"(?i)\bhtml\b|(?:view|open) (?:it |this )?(?:in|online)|无法显示|表示できません")
+_SAYS_HTML = re.compile(
+    r"(?i)\bhtml\b|(?:view|open) (?:it |this )?(?:in|online)|无法显示|表示できません"
+)
 _REPORTED = (
     "message/delivery-status",
     "message/disposition-notification",
@@ -226,7 +228,7 @@ def unflow(text: str, *, deletes_space: bool = False) -> str:
 
 def _sort_tnef(part: Part, body: Body) -> None:
     unwrapped = read_tnef(part.content())
-    if unwrapped is None:
+    if unwrapped is None or not (unwrapped.text or unwrapped.html or unwrapped.files):
         body.files.append(_file(part))
         return
     if (unwrapped.text.strip() or unwrapped.html.strip()) and not any(

@@ -121,9 +121,7 @@ def decode_uu(body: bytes) -> bytes:
     return bytes(decoded)
 
 
-def _read(
-    raw: bytes, begin: int, end: int, default_type: str, depth: int, budget: _Budget
-) -> Part:
+def _read(raw: bytes, begin: int, end: int, default_type: str, depth: int, budget: _Budget) -> Part:
     budget.parts -= 1
     headers, length = read_headers(raw[begin : min(end, begin + MAX_HEADER_BYTES)], default_type)
     part = Part(headers, raw, begin + length, end)

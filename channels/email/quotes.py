@@ -23,13 +23,19 @@ MAX_JUDGED_LINES = 5000
 MAX_LINE_CHARS = 2000
 _QUOTED = re.compile(r"^\s{0,3}(?:>|＞|\|\s?>)")
 _INLINE = re.compile(
-    r"(?i)\b(?:(?:see|find|my|please see)\b.{0,40}\b(?:in-?line|interleaved)|answers? (?:are )?(?:in-?line|below in|in (?:red|blue|green|bold))|"
-    r"(?:comments?|answers?|replies|responses?|repl(?:y|ied)|commented|answered)\b.{0,30}\b(?:in-?line|in (?:red|blue|green|bold|capitals?)|(?:in|within) (?:the|your) (?:text|(?:e-?)?mail|message)|below|between the lines)|"
+    r"(?i)\b(?:(?:see|find|my|please see)\b.{0,40}\b(?:in-?line|interleaved)|answers? "
+    r"(?:are )?(?:in-?line|below in|in (?:red|blue|green|bold))|"
+    r"(?:comments?|answers?|replies|responses?|repl(?:y|ied)|commented|"
+    r"answered)\b.{0,30}\b(?:in-?line|in (?:red|blue|green|bold|capitals?)|(?:in|within) "
+    r"(?:the|your) (?:text|(?:e-?)?mail|message)|below|between the lines)|"
     r"in-?line (?:below|answers|comments|replies)|"
-    r"antwort(?:en|e)?\b.{0,30}\b(?:unten|im text|in (?:rot|blau|grün)|direkt im|weiter unten|dazwischen)|siehe (?:unten|im text)|"
+    r"antwort(?:en|e)?\b.{0,30}\b(?:unten|im text|in (?:rot|blau|grün)|direkt im|weiter "
+    r"unten|dazwischen)|siehe (?:unten|im text)|"
     r"(?:voir|mes) (?:mes )?réponses?.{0,30}(?:ci-dessous|dans le texte|en (?:rouge|bleu|vert))|"
-    r"(?:mis )?respuestas?.{0,30}(?:abajo|en (?:rojo|azul)|dentro del texto|más abajo)|risposte.{0,30}(?:sotto|in rosso|nel testo))\b|"
-    r"(?:见|請見|请见|见下|回复|答复|回答|答案).{0,10}(?:下方|下文|下面|红[色字]|藍色|蓝色|文中|邮件中)|(?:以下に|文中に|赤字で|インラインで).{0,10}(?:回答|返信|お答え)"
+    r"(?:mis )?respuestas?.{0,30}(?:abajo|en (?:rojo|azul)|dentro del texto|más abajo)|"
+    r"risposte.{0,30}(?:sotto|in rosso|nel testo))\b|"
+    r"(?:见|請見|请见|见下|回复|答复|回答|答案).{0,10}(?:下方|下文|下面|红[色字]|藍色|"
+    r"蓝色|文中|邮件中)|(?:以下に|文中に|赤字で|インラインで).{0,10}(?:回答|返信|お答え)"
 )
 
 
@@ -42,7 +48,8 @@ class SplitText:
 
 
 def split_text(text: str, whole: str | None = None) -> SplitText:
-    """The sender's new words of a text; `whole` is what the text was taken from, if that was more."""
+    """The sender's new words of a text; `whole` is what the text was taken from, if "
+    "that was more."""
     text = normalize(text)
     whole = text if whole is None else normalize(whole)
     visible = _visible(text)
