@@ -155,8 +155,10 @@ _BLOCK_LINES = 14
 
 def normal(line: str) -> str:
     """A line without direction marks, quote marks, emphasis and surplus space."""
-    text = "".join(char for char in line if unicodedata.category(char) != "Cf")
-    return " ".join(text.replace("\xa0", " ").split())
+    text = line.replace("\xa0", " ").replace("&nbsp;", " ").replace("&gt;", ">")
+    if not text.isascii():
+        text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return " ".join(text.split())
 
 
 def is_attribution(text: str) -> bool:

@@ -22,6 +22,8 @@ from channels.email.signatures import without_banner, without_signature
 MAX_JUDGED_LINES = 5000
 MAX_LINE_CHARS = 2000
 _QUOTED = re.compile(r"^\s{0,3}(?:>|＞|\|\s?>)")
+# Where a picture stood, in Outlook's plain text.
+_PICTURE = re.compile(r"^\s*\[(?:cid:|image:|inline image)[^\]]{0,200}\]\s*$", re.IGNORECASE)
 _INLINE = re.compile(
     r"(?i)\b(?:(?:see|find|my|please see)\b.{0,40}\b(?:in-?line|interleaved)|answers? "
     r"(?:are )?(?:in-?line|below in|in (?:red|blue|green|bold))|"
@@ -64,11 +66,13 @@ def normalize(text: str) -> str:
     """Line ends as newlines, invisible characters and trailing space gone."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
     text = re.sub("[\u200b\u200c\u2060\ufeff\u00ad]", "", text)
+    # QQ Mail leaves this entity in its plain text.
+    text = text.replace("&nbsp;", " ")
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").strip()
 
 
 def _visible(text: str) -> str:
-    lines = text.split("\n")
+    lines = [line for line in text.split("\n") if not _PICTURE.match(line[:300])]
     judged, rest = lines[:MAX_JUDGED_LINES], lines[MAX_JUDGED_LINES:]
     kept, is_cut = _new_lines(without_banner(judged))
     if is_cut and _INLINE.search(" ".join(" ".join(segment) for segment in kept)[:2000]):

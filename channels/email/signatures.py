@@ -128,6 +128,15 @@ _CONTACT = re.compile(
     r"[\w.+-]+@[\w-]+\.\w+|\b(?:gmbh|ltd|inc|llc|s\.?a\.?r?\.?l|s\.?p\.?a|b\.?v|"
     r"a\.?g|corp|pty|oy|ab|kg|e\.k)\b\.?|有限公司|株式会社|주식회사)"
 )
+_REACHABLE = re.compile(
+    r"(?i)[\w.+-]+@[\w-]+\.\w+|www\.|https?://|\+\d[\d\s()/.-]{6,}\d|"
+    r"(?:^|[\s|])(?:tel|phone|fon|telefon|mobile?|cell|fax|tél|t|m|电话|手机|電話)\s?[.:：]?\s?[+(]?\d"
+)
+# Two to four words, each beginning like a name, or a few Chinese, Japanese or Korean characters.
+_NAME = re.compile(
+    r"^\s*(?:(?:[^\W\d_a-z][\w.'’-]{0,25})(?:\s+(?:de|van|von|der|da|di|[^\W\d_a-z][\w.'’-]{0,25})){1,3}"
+    r"|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2,6}(?:[\s\u3000][\u3040-\u30ff\u4e00-\u9fff]{1,4})?)\s*,?\s*$"
+)
 MAX_SIGNATURE_LINES = 16
 
 
@@ -249,6 +258,24 @@ def _without_contact(lines: list[str]) -> list[str]:
     return lines
 
 
+def _without_card(lines: list[str]) -> list[str]:
+    """A last paragraph that begins with a name and holds telephone numbers or addresses.
+
+    After a line that ends with a colon it is what the sender wants to tell: where to deliver.
+    """
+    begin = len(lines)
+    while begin and lines[begin - 1].strip() and len(lines) - begin <= 9:
+        begin -= 1
+    card = lines[begin:]
+    before = next((line for line in reversed(lines[:begin]) if line.strip()), "")
+    if not 2 <= len(card) <= 9 or not before or before.rstrip().endswith((":", "：", ",", "，")):
+        return lines
+    if _SIGN_OFF.match(before) or not _NAME.match(card[0]) or max(map(len, card)) > 120:
+        return lines
+    has_contact = any(_REACHABLE.search(line) for line in card[1:])
+    return _rstrip(lines[:begin]) if has_contact else lines
+
+
 def _rstrip(lines: list[str]) -> list[str]:
     end = len(lines)
     while end and not lines[end - 1].strip():
@@ -262,4 +289,5 @@ _CUTS = (
     _without_disclaimer,
     _without_box,
     _without_contact,
+    _without_card,
 )
