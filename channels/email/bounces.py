@@ -57,7 +57,7 @@ class BounceHints:
 
     @property
     def count(self) -> int:
-        return self.sender + self.subject + self.phrase
+        return self.sender + (self.subject or self.exact_subject) + self.phrase
 
 
 def find_hints(headers: Headers, from_address: str | None, text: str) -> BounceHints:
