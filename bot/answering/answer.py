@@ -29,10 +29,10 @@ from bot.answering.outcome import (
     Outcome,
     Rejected,
 )
-from bot.answering.phrasing import SHORTEST_BUDGET, Phrasing, hear
-from bot.answering.query import read_questions
+from bot.answering.phrasing import SHORTEST_BUDGET, Phrasing, hear, translate
+from bot.answering.query import Question, read_questions
 from bot.answering.summary import summarize
-from bot.answering.words import content_words
+from bot.answering.words import content_words, is_unsegmented
 from bot.hours_told import tell_opening
 from bot.messages import Turn
 
@@ -76,6 +76,14 @@ class _Part:
     decision: Decision
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether the question shares no words with some of the articles that may answer it."""
+        question = self.found.question.text
+        return is_unsegmented(question) and any(
+            not is_unsegmented(passage.text) for passage in self.found.passages
+        )
+
+    @property
     def evidence(self) -> tuple[Evidence, ...]:
         """What the model is given, and what a reply may lean on."""
         return self.found.evidence[:FACTS]
@@ -105,9 +113,29 @@ class _Run:
 
     def search(self) -> None:
         for question in read_questions(self.request.turns, self.request.unanswered):
-            found = gather(question, self.request.inbox_id, self.knowledge)
-            self.parts.append(_Part(found, decide(found)))
+            part = self._look(question)
+            if self.engine is not None and part.is_foreign:
+                part = self._look_in_english(self.engine, part)
+            self.parts.append(part)
         self.retrieval_ms = self._elapsed_ms()
+
+    def _look(self, question: Question) -> _Part:
+        found = gather(question, self.request.inbox_id, self.knowledge)
+        return _Part(found, decide(found))
+
+    def _look_in_english(self, engine: Engine, part: _Part) -> _Part:
+        """Search again for the translated question; the better found of the two."""
+        if self._budget() < SHORTEST_BUDGET:
+            return part
+        question = part.found.question
+        try:
+            text = translate(engine, question.text, self._budget(), self.request.priority)
+        except EngineError:
+            return part
+        if not text:
+            return part
+        other = self._look(replace(question, text=text))
+        return max(part, other, key=lambda each: each.decision.chance)
 
     def _hear(self, part: _Part) -> None:
         """Ask the model whether the evidence answers, where that could turn the decision."""

@@ -14,6 +14,7 @@ from bot.answering.evidence import Evidence
 from bot.answering.ground import Asked, check_sentence
 from bot.answering.language import same_language
 from bot.answering.outcome import CheckedSentence, Rejected
+from bot.answering.words import content_words, is_unsegmented
 
 MAX_SENTENCES = 3
 MAX_OUTPUT_TOKENS = 110
@@ -108,6 +109,23 @@ class Phrasing:
         self.usage = generation.usage
         if self.usage.finish_reason == "deadline":
             self.ending = "deadline"
+
+
+def translate(
+    engine: Engine,
+    question: str,
+    budget: timedelta,
+    priority: Literal["interactive", "batch"],
+) -> str:
+    """The question in English; empty where the model brings no such thing. Raises EngineError."""
+    limits = Limits(MAX_TRANSLATION_TOKENS, budget, ("\n",), priority)
+    generation = engine.generate(prompt.compose_translation(question), limits)
+    text = "".join(generation).strip()
+    is_whole = generation.usage.finish_reason == "stop"
+    return text if is_whole and content_words(text) and not is_unsegmented(text) else ""
+
+
+MAX_TRANSLATION_TOKENS = 80
 
 
 def hear(

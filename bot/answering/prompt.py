@@ -55,10 +55,23 @@ _EXAMPLES = (
     (_TICKETS, "退票要扣多少钱？", "yes"),
     (_PLATFORMS, "Which platform does the train to Graz leave from?", "no"),
 )
+_TRANSLATE = """You translate the questions of customers into English. Keep names, codes and \
+figures as they are. Reply with the translation only.
+
+别家买的鞋你们修吗？
+Do you repair shoes that were bought elsewhere?
+
+WiFi 连不上怎么办
+What can I do if the WiFi does not connect?"""
 _WRITE = (
     "Answer the customer in {language} in one or two short sentences, with the words, figures and"
     " names of the sentences. No greeting."
 )
+
+
+def compose_translation(question: str) -> Prompt:
+    """Asks for the question in English."""
+    return Prompt(_TRANSLATE, (), " ".join(question.split()))
 
 
 def compose_check(question: Question, evidence: Sequence[Evidence]) -> Prompt:

@@ -216,6 +216,25 @@ def test_chinese_is_answered_in_chinese() -> None:
     assert outcome.text == "寄到挪威的标准运费是 14.95 欧元。"
 
 
+def test_a_chinese_question_is_also_searched_in_english() -> None:
+    english = "How many working days do refunds to my card take?"
+    engine = FakeEngine(lambda asked: english if asked.question == "退款要等几天？" else "yes")
+    articles = FakeKnowledge([REFUNDS])
+    _, alone = run(answer(ask("退款要等几天？"), articles, None))
+    _, outcome = run(answer(ask("退款要等几天？"), articles, engine))
+    assert (outcome.language, outcome.query) == ("zh", english)
+    assert outcome.confidence > alone.confidence
+    assert outcome.action == "answer"
+    assert "3-5 working days" in outcome.text
+
+
+@pytest.mark.parametrize("useless", ["", "退款要等几天？", "and so on " * 90])
+def test_a_translation_that_is_none_changes_nothing(useless: str) -> None:
+    engine = FakeEngine(lambda asked: useless if asked.question == "退款要等几天？" else "no")
+    _, outcome = run(answer(ask("退款要等几天？"), FakeKnowledge([REFUNDS]), engine))
+    assert outcome.query == "退款要等几天？"
+
+
 def test_sentences_already_shown_are_not_repeated() -> None:
     shown = "You have 60 days from the day you receive an item to return it."
     engine = FakeEngine(["You have 60 days to return an item."])
