@@ -63,7 +63,6 @@ class Intake:
             recorded.is_new,
         )
 
-
     def _is_time_to_ring(self, message: IncomingMessage) -> bool:
         """In a flood of mail a bell now and then is enough: who answers one goes on to the next."""
         if message.channel not in BATCH_CHANNELS:
