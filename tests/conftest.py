@@ -22,6 +22,7 @@ from bot.sealing import Keyring, MasterKey
 from bot.settings import Settings
 
 TEMPLATE = "frontdesk_template"
+os.environ["COLUMNS"] = "120"  # tables fit the terminal; the tests' is the same everywhere
 _numbers = itertools.count(1)
 
 
