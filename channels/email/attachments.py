@@ -103,7 +103,8 @@ def _take(file: FoundFile) -> MailAttachment:
 
 
 def judge_type(content: bytes, declared: str, name: str = "") -> str:
-    """The media type of a file by its first bytes; what it declares counts where they say nothing."""
+    """The media type of a file by its first bytes; what it declares counts where they "
+    "say nothing."""
     head = content[:_SNIFFED_BYTES]
     for magic, media_type in _ACTIVE:
         if head.startswith(magic):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from channels.email.addresses import read_addresses
 from channels.email.automatic_words import (
     AUTO_SUBJECT,
     AWAY_PHRASE,
@@ -31,27 +32,50 @@ from channels.email.mime import Part
 from channels.email.threading_tokens import without_token
 
 STRONG = 1.0
+FOR_SOMEBODY = "from our own address for somebody else"
+ROBOT_SENDER = "from a robot's address"
+DISCUSSION_LIST = "came through a discussion list"
 _JUDGED_CHARS = 3000
+# People ask; most automatic mail states. Wording alone must outweigh a question.
+_ASKS = re.compile(r"[^\s?？=/&]\s?[?？؟](?:\s|$)|[？؟]")
+_QUESTION_WEIGHT = 0.2
 _AUTO_FIELD = re.compile(
-    r"x-?(?:mail-?)?auto-?(?:re(?:ply|spon[ds])|answer|generat)[\w-]*|autoreply|x-vacation|x-fc-machinegenerated|x-cron-env|x-mdsnotification|x-autoreply-[\w-]+|x-exclaimer-autoreply|x-out-of-office"
+    r"x-?(?:mail-?)?auto-?(?:re(?:ply|spon[ds])|answer|generat)[\w-]*|autoreply|"
+    r"x-vacation|x-fc-machinegenerated|x-cron-env|x-mdsnotification|x-autoreply-[\w-]+|"
+    r"x-exclaimer-autoreply|x-out-of-office"
 )
 _NOT = frozenset(("no", "false", "0", "off", "none", ""))
 _BULK_FIELDS = re.compile(
-    r"feedback-id|x-campaign(?:-?id|_id)?|x-mailchimp-.*|x-mc-user|x-mailgun-(?:sid|tag|variables)|x-sg-eid|x-sg-id|x-mandrill-user|x-report-abuse|x-csa-complaints|x-newsletter.*|"
-    r"x-mailer-(?:recptid|sid|lid)|x-job|x-cid|x-ses-outgoing|x-pm-message-id|x-msfbl|x-rpcampaign|x-elqsiteid|x-accounttype|x-marketo.*|x-sfmc.*|x-hubspot.*|list-unsubscribe-post|x-mj-.*|x-klaviyo.*|x-bulkmail|x-mass.*|x-sib-id|x-cr-.*|x-amazon-.*"
+    r"feedback-id|x-campaign(?:-?id|_id)?|x-mailchimp-.*|x-mc-user|x-mailgun-(?:sid|tag|"
+    r"variables)|x-sg-eid|x-sg-id|x-mandrill-user|x-report-abuse|x-csa-complaints|"
+    r"x-newsletter.*|"
+    r"x-mailer-(?:recptid|sid|lid)|x-job|x-cid|x-ses-outgoing|x-pm-message-id|x-msfbl|"
+    r"x-rpcampaign|x-elqsiteid|x-accounttype|x-marketo.*|x-sfmc.*|x-hubspot.*|"
+    r"list-unsubscribe-post|x-mj-.*|x-klaviyo.*|x-bulkmail|x-mass.*|x-sib-id|x-cr-.*|"
+    r"x-amazon-.*"
 )
 _NOTIFIER_FIELDS = re.compile(
-    r"x-github-.*|x-gitlab-.*|x-jira-fingerprint|x-jenkins-.*|x-bugzilla-.*|x-redmine-.*|x-pagerduty.*|x-nagios.*|x-facebook.*|x-linkedin-.*|x-twitter.*|x-trac-.*|x-launchpad-.*|x-phabricator-.*|x-discourse-.*|x-slack.*|x-ticket.*|x-zendesk.*|x-otrs-.*|rt-ticket|x-rt-.*|x-notification.*|x-event-.*|x-alert.*"
+    r"x-github-.*|x-gitlab-.*|x-jira-fingerprint|x-jenkins-.*|x-bugzilla-.*|x-redmine-.*|"
+    r"x-pagerduty.*|x-nagios.*|x-facebook.*|x-linkedin-.*|x-twitter.*|x-trac-.*|"
+    r"x-launchpad-.*|x-phabricator-.*|x-discourse-.*|x-slack.*|x-ticket.*|x-zendesk.*|"
+    r"x-otrs-.*|rt-ticket|x-rt-.*|x-notification.*|x-event-.*|x-alert.*"
 )
 _ROBOT = re.compile(
-    r"(?i)^(?:(?:.*[._+-])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|donotreply|nicht[-_.]?antworten|ne[-_.]?pas[-_.]?repondre|no[-_.]?responder|noresponder|noreplies)(?:[._+-].*)?|"
-    r"auto(?:reply|mailer|responder|mated|confirm|-?confirm)?|notifications?|notify|alerts?|newsletters?|news|bounces?(?:[+=.-].*)?|mailer|robot|bot|system|daemon|root|cron|www-data|apache|nobody|listserv|majordomo|.*-(?:bounces|request|noreply))$"
+    r"(?i)^(?:(?:.*[._+-])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|donotreply|"
+    r"nicht[-_.]?antworten|ne[-_.]?pas[-_.]?repondre|no[-_.]?responder|noresponder|"
+    r"noreplies)(?:[._+-].*)?|"
+    r"wordpress|auto(?:reply|mailer|responder|mated|confirm|-?confirm)?|notifications?|"
+    r"notify|alerts?|newsletters?|news|bounces?(?:[+=.-].*)?|mailer|robot|bot|system|"
+    r"daemon|root|cron|www-data|apache|nobody|listserv|majordomo|.*-(?:bounces|request|"
+    r"noreply))$"
 )
 _SUBJECT_REPLY = re.compile(
-    r"(?i)^\s*(?:re|aw|sv|antw|回复|答复|回覆|res|ref|rv|odp|vs|ynt|fwd?|wg|tr|转发)\s*(?:\[\d+\])?\s*[:：]"
+    r"(?i)^\s*(?:re|aw|sv|antw|回复|答复|回覆|res|ref|rv|odp|vs|ynt|fwd?|wg|tr|"
+    r"转发)\s*(?:\[\d+\])?\s*[:：]"
 )
 _CONFIRM = re.compile(
-    r"(?i)\b(?:confirm|verif|challenge|approv|action required|authenticat|bestätig|confirmez|确认|验证)"
+    r"(?i)\b(?:confirm|verif|challenge|approv|action required|authenticat|bestätig|"
+    r"confirmez|确认|验证)"
 )
 _METHOD = re.compile(rb"(?im)^METHOD\s*:\s*([A-Z]+)\s*$")
 _REPORTS = {
@@ -110,8 +134,11 @@ def judge(
     for signal in signals:
         heaviest[signal.kind] = max(heaviest.get(signal.kind, 0.0), signal.weight)
     total = sum(heaviest.values())
-    reasons = (s.reason if s.weight >= STRONG else f"weak: {s.reason}" for s in signals if s.weight)
-    return Judged(total >= STRONG - 1e-9, tuple(dict.fromkeys(reasons)))
+    is_strong = any(signal.weight >= STRONG for signal in signals)
+    if not is_strong and _ASKS.search(visible_text[:_JUDGED_CHARS]):
+        total -= _QUESTION_WEIGHT
+    reasons = (s.reason if s.weight >= STRONG else f"weak: {s.reason}" for s in signals)
+    return Judged(is_strong or total >= STRONG - 1e-9, tuple(dict.fromkeys(reasons)))
 
 
 def _standard(headers: Headers, envelope: Envelope | None) -> Iterator[Signal]:
@@ -179,7 +206,7 @@ def _own(
     if own.tokens and own.tokens.verify_message_id(message_id):
         yield Signal("own", STRONG, "our own Message-ID came back")
     if from_address and without_token(from_address) in ours:
-        yield Signal("own", STRONG, "from our own address")
+        yield _from_ourselves(headers, ours)
     loops = {without_token(value.strip(" <>")) for value in headers.all("x-loop")}
     if loops & ours:
         yield Signal("own", STRONG, "X-Loop names our address")
@@ -187,13 +214,23 @@ def _own(
         yield Signal("own", STRONG, "sent by a Frontdesk")
 
 
+def _from_ourselves(headers: Headers, ours: set[str]) -> Signal:
+    """Our own mail come back; but forms and groups write in our name for somebody else."""
+    meant = read_addresses([*headers.all("reply-to"), *headers.all("x-original-from")])
+    if any(without_token(one.address) not in ours for one in meant):
+        return Signal("own", 0.5, FOR_SOMEBODY)
+    return Signal("own", STRONG, "from our own address")
+
+
 def _bounce(hints: BounceHints) -> Iterator[Signal]:
     if hints.sender:
-        yield Signal("bounce-sender", 0.6, "from a mail system's address")
-    if hints.subject:
-        yield Signal("bounce-subject", 0.5, "the subject of a delivery report")
+        yield Signal("sender", 0.6, "from a mail system's address")
+    if hints.exact_subject:
+        yield Signal("bounce-subject", 0.6, "a mail system's subject of a delivery report")
+    elif hints.subject:
+        yield Signal("bounce-subject", 0.4, "the subject of a delivery report")
     if hints.phrase and (hints.sender or hints.subject):
-        yield Signal("bounce-phrase", 0.5, "the words of a delivery report")
+        yield Signal("bounce-phrase", 0.4, "the words of a delivery report")
 
 
 def _bulk(headers: Headers) -> Iterator[Signal]:
@@ -202,13 +239,14 @@ def _bulk(headers: Headers) -> Iterator[Signal]:
         yield Signal("precedence", STRONG, f"Precedence: {precedence}")
     is_discussion = _is_discussion(headers)
     if is_discussion:
-        yield Signal("list", 0.3, "came through a discussion list")
+        yield Signal("list", 0.3, DISCUSSION_LIST)
     elif precedence in ("bulk", "junk", "list"):
-        yield Signal("precedence", 0.5, f"Precedence: {precedence}")
+        weight = 0.3 if precedence == "list" else 0.5
+        yield Signal("precedence", weight, f"Precedence: {precedence}")
     if not is_discussion and headers.has("list-unsubscribe"):
         yield Signal("list", 0.5, "List-Unsubscribe is set (RFC 2369)")
-    elif not is_discussion and headers.has("list-id"):
-        yield Signal("list", 0.4, "List-Id is set (RFC 2919)")
+    if not is_discussion and headers.has("list-id"):
+        yield Signal("list-id", 0.4, "List-Id is set (RFC 2919)")
     names = {name for name, _ in headers.fields}
     if bulk := sorted(name for name in names if _BULK_FIELDS.fullmatch(name)):
         yield Signal("bulk", 0.4, f"{bulk[0]} of a bulk mailer")
@@ -239,14 +277,19 @@ def _sender(headers: Headers, from_address: str | None) -> Iterator[Signal]:
     ):
         yield Signal("sender", 0.2, "sent for a person by a robot's address")
     else:
-        yield Signal("sender", 0.5, "from a robot's address")
+        yield Signal("sender", 0.5, ROBOT_SENDER)
 
 
 def _words(headers: Headers, text: str) -> Iterator[Signal]:
     subject = headers.text("subject")[:500]
     is_reply = _SUBJECT_REPLY.match(subject) is not None
-    if AUTO_SUBJECT.match(subject):
-        yield Signal("subject", 0.8, "the subject of an automatic reply")
+    asks = _ASKS.search(text) is not None
+    if auto := AUTO_SUBJECT.match(subject):
+        # Programs put their words and a colon before the subject that they answer.
+        weight = 0.9 if auto[0].rstrip().endswith((":", "：")) else 0.5
+        yield Signal("subject", weight, "the subject of an automatic reply")
+        if not asks:
+            yield Signal("no-question", 0.1, "asks nothing")
     elif READ_SUBJECT.match(subject):
         yield Signal("subject", 0.6, "the subject of a read receipt")
     elif CHALLENGE_PHRASE.search(text) and _CONFIRM.search(subject):

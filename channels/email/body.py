@@ -17,7 +17,9 @@ MAX_TEXT_BYTES = 1_000_000
 MAX_TEXTS = 20
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,40})")
 _TAGS = re.compile(rb"(?i)<(?:html|body|div|p|br|table)\b[^>]{0,500}>")
-_SAYS_HTML = re.compile(r"(?i)\bhtml\b|(?:view|open) (?:it |this )?(?:in|online)|无法显示|表示できません")
+_SAYS_HTML = re.compile(
+    r"(?i)\bhtml\b|(?:view|open) (?:it |this )?(?:in|online)|无法显示|表示できません"
+)
 _REPORTED = (
     "message/delivery-status",
     "message/disposition-notification",
@@ -32,6 +34,8 @@ class Body:
     texts: list[Text] = field(default_factory=list)
     files: list[FoundFile] = field(default_factory=list)
     is_encrypted: bool = False
+    left: list[int] = field(default_factory=lambda: [MAX_TEXT_BYTES])
+    """How many bytes of text may still be read: one number that alternatives share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Text:
     """One piece of body: plain text, HTML, or both as alternatives of each other."""
 
     plain: str | None
-    html: str | None
+    html: HtmlText | None
 
 
 def read_body(root: Part) -> Body:
@@ -69,12 +73,12 @@ def new_words(body: Body) -> SplitText:
 def _whole(text: Text) -> str:
     if text.plain is not None and text.plain.strip():
         return normalize(text.plain)
-    return normalize(read_html(text.html).full) if text.html else ""
+    return normalize(text.html.full) if text.html else ""
 
 
 def _split_one(text: Text, whole: str) -> SplitText:
     plain = text.plain if text.plain is not None and text.plain.strip() else None
-    html = read_html(text.html) if text.html else None
+    html = text.html
     if html is None or not html.full:
         return split_text(plain or "", whole)
     by_structure = _split_html(html, whole)
@@ -119,9 +123,9 @@ def _sort(part: Part, body: Body) -> None:
             _sort(child, body)
     elif kind.startswith("multipart/") and len(body.texts) < MAX_TEXTS:
         # A multipart that could not be opened is shown as it is, so that no word is lost.
-        body.texts.append(Text(decode_text(part.body[:MAX_TEXT_BYTES]), None))
+        body.texts.append(Text(decode_text(_take(part.body, body)), None))
     elif _is_text(part) and len(body.texts) < MAX_TEXTS:
-        body.texts.append(_text(part))
+        body.texts.append(_text(part, body))
     elif _is_tnef(part):
         _sort_tnef(part, body)
     elif kind not in _REPORTED:
@@ -132,9 +136,9 @@ def _sort(part: Part, body: Body) -> None:
 
 def _sort_alternative(part: Part, body: Body) -> None:
     plain: str | None = None
-    html: str | None = None
+    html: HtmlText | None = None
     for child in part.children:
-        inner = Body()
+        inner = Body(left=body.left)
         _sort(child, inner)
         body.files += inner.files
         for text in inner.texts:
@@ -172,13 +176,20 @@ def _is_encrypted(part: Part) -> bool:
     return part.headers.parameter("content-type", "smime-type").lower() != "certs-only"
 
 
-def _text(part: Part) -> Text:
-    raw = part.content()[:MAX_TEXT_BYTES]
+def _take(raw: bytes, body: Body) -> bytes:
+    """As much of a text as may still be read."""
+    taken = raw[: body.left[0]]
+    body.left[0] -= len(taken)
+    return taken
+
+
+def _text(part: Part, body: Body) -> Text:
+    raw = _take(part.content(), body)
     label = part.headers.parameter("content-type", "charset")
     if part.media_type == "text/html" or (
         not part.headers.has("content-type") and _TAGS.match(raw.lstrip())
     ):
-        return Text(None, decode_text(raw, _html_charset(raw, label)))
+        return Text(None, read_html(decode_text(raw, _html_charset(raw, label))))
     text = decode_text(raw, label)
     if part.media_type in ("text/enriched", "text/richtext"):
         text = re.sub(r"<[^<>]{0,200}>", "", text.replace("<<", "‹"))
@@ -217,13 +228,14 @@ def unflow(text: str, *, deletes_space: bool = False) -> str:
 
 def _sort_tnef(part: Part, body: Body) -> None:
     unwrapped = read_tnef(part.content())
-    if unwrapped is None:
+    if unwrapped is None or not (unwrapped.text or unwrapped.html or unwrapped.files):
         body.files.append(_file(part))
         return
     if (unwrapped.text.strip() or unwrapped.html.strip()) and not any(
-        (text.plain or text.html or "").strip() for text in body.texts
+        _whole(text) for text in body.texts
     ):
-        body.texts = [Text(unwrapped.text or None, unwrapped.html or None)]
+        page = read_html(unwrapped.html) if unwrapped.html.strip() else None
+        body.texts = [Text(unwrapped.text or None, page)]
     body.files += [FoundFile(name or "file", "", content) for name, content in unwrapped.files]
 
 

@@ -1,4 +1,5 @@
-"""Delivery reports: RFC 3464, and what qmail, Exim, Exchange, Domino and Chinese providers write."""
+"""Delivery reports: RFC 3464, and what qmail, Exim, Exchange, Domino and Chinese "
+"providers write."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from channels.email.automatic_words import BOUNCE_PHRASE, BOUNCE_SUBJECT
+from channels.email.automatic_words import BOUNCE_PHRASE, BOUNCE_SUBJECT, EXACT_BOUNCE_SUBJECT
 from channels.email.charsets import decode_text
 from channels.email.headers import Headers, read_headers, read_ids
 from channels.email.mail import Bounce, BounceKind
@@ -19,14 +20,21 @@ _REPLY_CODE = re.compile(r"(?:^|[\s(:#>\[])([45]\d\d)(?=[\s:;#,.)-])", re.MULTIL
 _ADDRESS = re.compile(r"[A-Za-z0-9][\w.+=&'/-]{0,63}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}")
 _MESSAGE_ID = re.compile(r"(?im)^[>\s]*Message-ID:\s*(<[^<>\s]{1,500}>)")
 _COPY = re.compile(
-    r"(?im)^[ \t]*(?:-{2,}.{0,20}(?:below this line is a copy|this is a copy of|original message|returned message|transcript|copy of (?:the|your) message|以下为|原始邮件)"
-    r"|received: (?:from|by)|return-path:|here are the headers|original message headers|--- message header)"
+    r"(?im)^[ \t]*(?:-{2,}.{0,20}(?:below this line is a copy|this is a copy of|"
+    r"original message|returned message|transcript|copy of (?:the|your) message|以下为|"
+    r"原始邮件)"
+    r"|received: (?:from|by)|return-path:|here are the headers|original message headers|"
+    r"--- message header)"
 )
 _DELAYED = re.compile(
-    r"(?i)(?:\bdelayed\b|will (?:be )?(?:retr|continue|keep|tried)|still (?:being )?retr|no action is required|this is a warning|temporary (?:error|failure|problem)|verzöger|wird erneut versucht|retard|retras|延迟|延遲|重试|再送)"
+    r"(?i)(?:\bdelayed\b|will (?:be )?(?:retr|continue|keep|tried)|still (?:being "
+    r")?retr|no action is required|this is a warning|temporary (?:error|failure|"
+    r"problem)|verzöger|wird erneut versucht|retard|retras|延迟|延遲|重试|再送)"
 )
 _SENDERS = re.compile(
-    r"(?i)^(?:mailer[-_.]?daemon|mail-?daemon|postmaster|mailerdaemon|double-bounce|mdaemon|bounces?|mail\.?delivery|microsoftexchange\w*|mail-system)(?:[+=.-].*)?$"
+    r"(?i)^(?:mailer[-_.]?daemon|mail-?daemon|postmaster|mailerdaemon|double-bounce|"
+    r"mdaemon|bounces?(?=[+=])|mail\.?delivery|microsoftexchange\w*|"
+    r"mail-system)(?:[+=.-].*)?$"
 )
 
 
@@ -44,11 +52,12 @@ class BounceHints:
 
     sender: bool
     subject: bool
+    exact_subject: bool
     phrase: bool
 
     @property
     def count(self) -> int:
-        return self.sender + self.subject + self.phrase
+        return self.sender + (self.subject or self.exact_subject) + self.phrase
 
 
 def find_hints(headers: Headers, from_address: str | None, text: str) -> BounceHints:
@@ -57,6 +66,7 @@ def find_hints(headers: Headers, from_address: str | None, text: str) -> BounceH
     return BounceHints(
         sender=_SENDERS.match(local) is not None,
         subject=BOUNCE_SUBJECT.match(headers.text("subject")) is not None,
+        exact_subject=EXACT_BOUNCE_SUBJECT.match(headers.text("subject")) is not None,
         phrase=BOUNCE_PHRASE.search(text[:MAX_TEXT]) is not None,
     )
 

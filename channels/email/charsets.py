@@ -80,14 +80,32 @@ _ISO = re.compile(r"iso[-_]?8859[-_]?(\d{1,2})")
 
 # The letters that most often occur, by which a guess is judged.
 _FREQUENT = {
-    "gb18030": "的一是不了在有我你您们他这请单订购货退款没收到发吗呢谢能可以到什么时候为和就都好人也要件子",
-    "big5hkscs": "的一是不了在有我你您們他這請單訂購貨退款沒收到發嗎呢謝能可以到什麼時候為和就都好人也要件子",
+    "gb18030": "的一是不了在有我你您们他这请单订购货退款没收到发吗呢谢能可以到什么时候为和就都好"
+    "人也要件子",
+    "big5hkscs": "的一是不了在有我你您們他這請單訂購貨退款沒收到發嗎呢謝能可以到什麼時候為和就都好"
+    "人也要件子",
     "cp932": "のにはをたがでてとしれさあいうるなかもすまっらりこ。、です注文商品届",
     "euc_jis_2004": "のにはをたがでてとしれさあいうるなかもすまっらりこ。、です注文商品届",
     "cp949": "이다는을의가에고하지니한로도요습세안주문배송제품은를있아",
     "cp1251": "оеаинтсрвлкмдпуябзыгчйхжшюц",
     "koi8-r": "оеаинтсрвлкмдпуябзыгчйхжшюц",
 }
+# Codecs whose bytes are all ASCII, though their text is not.
+_SEVEN_BIT = frozenset(
+    (
+        "iso2022_jp_ext",
+        "iso2022_jp_2",
+        "iso2022_jp_3",
+        "iso2022_kr",
+        "hz",
+        "utf-7",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+    )
+)
+_DOUBLE_BYTE = frozenset(("gb18030", "big5hkscs", "cp950", "cp932", "euc_jis_2004", "cp949"))
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SINGLE_BYTE = ("cp1251", "koi8-r")
 _SAMPLE_BYTES = 8192
@@ -117,8 +135,7 @@ def decode_text(raw: bytes, label: str | None = None) -> str:
     if not raw:
         return ""
     codec = find_codec(label)
-    if raw.isascii() and codec not in ("iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "hz",
-                                       "iso2022_kr", "utf-7", "utf-16", "utf-16-le", "utf-16-be"):  # fmt: skip
+    if raw.isascii() and codec not in _SEVEN_BIT:
         return _clean(raw.decode("ascii"))
     return _clean(_decode(raw, codec))
 
@@ -126,21 +143,34 @@ def decode_text(raw: bytes, label: str | None = None) -> str:
 def _decode(raw: bytes, codec: str | None) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) and len(raw) > 3:
         return raw.decode("utf-16", "replace")
-    if not raw.isascii() and not (codec or "").startswith(("utf-16", "utf-32")):
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
+    text = _as_utf8(raw, codec)
+    if text is not None:
+        return text
     if codec not in (None, "utf-8", "utf-8-sig"):
-        assert codec is not None
-        text = _replacing(raw, codec)
+        text = _replacing(raw, codec or "")
         if text is not None and text.count("\ufffd") <= _BROKEN_SHARE * len(text):
             return text
-    elif (text := raw.decode("utf-8", "replace")).count("\ufffd") <= _BROKEN_SHARE * len(text):
-        # A cut or a byte gone wrong in UTF-8, unless the text is short: then it is another charset.
-        if len(raw) > 200 or codec:
-            return _whole_or_guessed(raw, text)
+        return _guess(raw)
+    text = raw.decode("utf-8", "replace")
+    # A cut or a byte gone wrong in UTF-8, unless the text is short: then it is another charset.
+    is_long = len(raw) > 200 or codec is not None
+    if is_long and text.count("\ufffd") <= _BROKEN_SHARE * len(text):
+        return _whole_or_guessed(raw, text)
     return _guess(raw)
+
+
+def _as_utf8(raw: bytes, codec: str | None) -> str | None:
+    """The text where it is UTF-8; None where it is not, or where a label has the better claim."""
+    if raw.isascii() or (codec or "").startswith(("utf-16", "utf-32")):
+        return None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    if codec in _DOUBLE_BYTE and all(char < "\u0800" for char in text[:_SAMPLE_BYTES]):
+        # Two bytes of GBK can be one letter of UTF-8; Chinese in UTF-8 takes three.
+        return None
+    return text
 
 
 def _whole_or_guessed(raw: bytes, text: str) -> str:

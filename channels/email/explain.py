@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Literal
 
+from channels.email.automatic import DISCUSSION_LIST, FOR_SOMEBODY, ROBOT_SENDER
 from channels.email.mail import MailMessage, OwnMail
 from channels.email.threading_tokens import without_token
 
@@ -27,7 +28,9 @@ def decide(mail: MailMessage, own: OwnMail) -> tuple[Would, str]:
         return "draft", "its words are encrypted"
     if not (mail.visible_text or mail.subject):
         return "draft", "there are files and no words"
-    if "weak: from a robot's address" in mail.reasons and not mail.reply_to:
+    if f"weak: {FOR_SOMEBODY}" in mail.reasons:
+        return "draft", "it was sent in our name for somebody else"
+    if f"weak: {ROBOT_SENDER}" in mail.reasons and not mail.reply_to:
         return "draft", "an answer would reach a robot's address"
     if _came_by_a_list(mail, own):
         return "draft", "it came through a discussion list that is not ours"
@@ -98,14 +101,17 @@ def lines_of(told: dict[str, Any]) -> list[str]:
     ]
     if bounce := told["bounce"]:
         lines.append(f"  bounce      {bounce['kind']} {bounce['status']} of {bounce['recipient']}")
-    lines += [f"  file        {one['name']} ({one['type']}, {one['size']} bytes)" for one in told["attachments"]]
+    lines += [
+        f"  file        {one['name']} ({one['type']}, {one['size']} bytes)"
+        for one in told["attachments"]
+    ]
     lines += [f"  defect      {defect}" for defect in told["defects"]]
     lines.append(f"  new words   ({told['quoted_chars']} characters left out)")
     return [*lines, *(f"  | {line}" for line in told["visible_text"].split("\n"))]
 
 
 def _came_by_a_list(mail: MailMessage, own: OwnMail) -> bool:
-    if not own.addresses or "weak: came through a discussion list" not in mail.reasons:
+    if not own.addresses or f"weak: {DISCUSSION_LIST}" not in mail.reasons:
         return False
     ours = {without_token(address) for address in own.addresses}
     return not ours & {without_token(address) for address in (*mail.to, *mail.cc)}

@@ -1,4 +1,5 @@
-"""HTML mail to plain text, and which of it the mail program itself marked as quoted or signature."""
+"""HTML mail to plain text, and which of it the mail program itself marked as quoted or "
+"signature."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from lxml import html as lxml_html
 
 from channels.email.quote_lines import is_attribution, is_separator
 
-MAX_HTML_CHARS = 2_000_000
+MAX_HTML_CHARS = 1_000_000
 MAX_DEPTH = 150
-MAX_ELEMENTS = 100_000
+MAX_ELEMENTS = 40_000
 Mark = Literal["new", "quote", "signature"]
 
 _DROPPED = frozenset(
@@ -125,8 +126,13 @@ _SIGNATURE_NAMES = re.compile(
     r"|bloop_sign.*|xmail-signature|_signature|email-signature|alimail-signature|dab_signature"
     r"|lineBreakAtBeginningOfSignature|emailsignature|mailsignature)$"
 )
-_HIDDEN = re.compile(r"(?i)(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|font-size\s*:\s*0(?:px|pt)?\s*(?:;|$))")  # fmt: skip
+_HIDDEN = re.compile(
+    r"(?i)(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|"
+    r"font-size\s*:\s*0(?:px|pt)?\s*(?:;|$))")  # fmt: skip
 _ITEM = re.compile(r"(?:  )*(?:-|\d{1,9}\.) ")
+_BETWEEN_ITEMS = re.compile(
+    r"^((?:  )*(?:-|\d{1,9}\.) [^\n]*)\n\n+(?=(?:  )*(?:-|\d{1,9}\.) )", re.MULTILINE
+)
 _BORDERED = re.compile(r"(?i)border-left(?:-(?:width|style|color))?\s*:(?!\s*(?:none|0))")
 
 
@@ -303,10 +309,7 @@ def _first_blockquote(element: etree._Element) -> etree._Element | None:
 
 
 def _is_cut(element: etree._Element) -> bool:
-    if not any(_CUT_NAMES.match(name) for name in _names(element)):
-        return False
-    # `stopSpelling` and Outlook's separator also stand at the end of a mail without a quote.
-    return True
+    return any(_CUT_NAMES.match(name) for name in _names(element))
 
 
 def _text_before(element: etree._Element) -> str:
@@ -352,13 +355,13 @@ def _is_tight(element: etree._Element) -> bool:
 
 def _is_table_of_figures(element: etree._Element) -> bool:
     """Several rows of several short cells; other tables only lay a mail out."""
-    rows = [row for row in element.iter("tr")]
+    rows = list(element.iter("tr"))
     if len(rows) < 2 or len(rows) > 500 or next(element.iterdescendants("table"), None) is not None:
         return False
     widths = [sum(1 for cell in row if _tag(cell) in ("td", "th")) for row in rows]
     if min(widths) < 2 or element.find(".//blockquote") is not None:
         return False
-    cells = [cell for cell in element.iter("td", "th")]
+    cells = list(element.iter("td", "th"))
     return len(cells) <= 5000 and all(len(_all_text(cell, 300)) < 200 for cell in cells)
 
 
@@ -394,7 +397,8 @@ def _tidy(pieces: Iterable[str]) -> str:
     text = "".join(pieces).replace("\xa0", " ").encode("utf-8", "replace").decode()
     lines = [re.sub(r"(?<=\S) {2,}", " ", line).rstrip() for line in text.split("\n")]
     lines = [line if _ITEM.match(line) else line.lstrip() for line in lines]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    text = _BETWEEN_ITEMS.sub(r"\1\n", "\n".join(lines))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
 def _tag(element: etree._Element | None) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from channels.email.headers import Headers, read_headers
+from channels.email.headers import MAX_HEADER_BYTES, Headers, read_headers
 
 MAX_DEPTH = 20
 MAX_PARTS = 300
@@ -27,12 +27,18 @@ _NOT_BASE64 = bytes(
 
 @dataclass(slots=True)
 class Part:
-    """One part of a mail. `body` is as it was sent; `children` are the parts of a multipart."""
+    """One part of a mail, as a window on the mail's bytes; `children` are those of a multipart."""
 
     headers: Headers
-    body: bytes
+    raw: bytes = field(repr=False)
+    begin: int
+    end: int
     children: list[Part] = field(default_factory=list)
-    preamble: bytes = b""
+
+    @property
+    def body(self) -> bytes:
+        """The body as it was sent."""
+        return self.raw[self.begin : self.end]
 
     @property
     def media_type(self) -> str:
@@ -69,8 +75,10 @@ class _Budget:
 
 def read_parts(raw: bytes) -> tuple[Part, tuple[str, ...]]:
     """The tree of a mail and what was wrong with it; never raises."""
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
     budget = _Budget()
-    return _read(raw, "text/plain", 0, budget), tuple(budget.defects)
+    return _read(raw, 0, len(raw), "text/plain", 0, budget), tuple(budget.defects)
 
 
 def decode_transfer(body: bytes, encoding: str) -> bytes:
@@ -113,72 +121,53 @@ def decode_uu(body: bytes) -> bytes:
     return bytes(decoded)
 
 
-def _read(raw: bytes, default_type: str, depth: int, budget: _Budget) -> Part:
+def _read(raw: bytes, begin: int, end: int, default_type: str, depth: int, budget: _Budget) -> Part:
     budget.parts -= 1
-    headers, start = read_headers(raw, default_type)
-    part = Part(headers, raw[start:] if start else raw)
+    headers, length = read_headers(raw[begin : min(end, begin + MAX_HEADER_BYTES)], default_type)
+    part = Part(headers, raw, begin + length, end)
     if headers.media_type.startswith("multipart/"):
         if depth >= MAX_DEPTH or budget.parts <= 0:
             budget.note("too deep" if depth >= MAX_DEPTH else "too many parts")
-            return part
-        _open(part, depth, budget)
+        else:
+            _open(part, depth, budget)
     return part
 
 
 def _open(part: Part, depth: int, budget: _Budget) -> None:
     boundary = part.headers.parameter("content-type", "boundary").rstrip()
-    pieces = _split(part.body, boundary.encode("utf-8", "surrogateescape"), budget)
-    if pieces is None:
+    windows = _split(part, boundary.encode("utf-8", "surrogateescape"), budget)
+    if not windows:
         budget.note("a multipart without its boundary")
-        found = _BOUNDARY_LINE.search(part.body[:65536])
-        pieces = _split(part.body, found[1], budget) if found else None
-    if pieces is None:
-        return
-    part.preamble = pieces[0]
+        found = _BOUNDARY_LINE.search(part.raw[part.begin : min(part.end, part.begin + 65536)])
+        windows = _split(part, found[1], budget) if found else []
     default = "message/rfc822" if part.media_type == "multipart/digest" else "text/plain"
-    for piece in pieces[1:]:
+    for begin, end in windows:
         if budget.parts <= 0:
             budget.note("too many parts")
             return
-        part.children.append(_read(piece, default, depth + 1, budget))
+        part.children.append(_read(part.raw, begin, end, default, depth + 1, budget))
 
 
-def _split(body: bytes, boundary: bytes, budget: _Budget) -> list[bytes] | None:
-    """The preamble and the parts between boundary lines (RFC 2046 section 5.1.1)."""
+def _split(part: Part, boundary: bytes, budget: _Budget) -> list[tuple[int, int]]:
+    """Where the parts between boundary lines stand (RFC 2046 section 5.1.1)."""
     if not boundary:
-        return None
-    mark = b"--" + boundary
-    pieces: list[bytes] = []
-    at = start = 0
-    while len(pieces) <= MAX_PARTS + 1:
-        found = body.find(mark, at)
-        if found < 0:
-            budget.note("a multipart that does not end")
-            break
-        end = found + len(mark)
-        line_end = body.find(b"\n", end)
-        line_end = len(body) if line_end < 0 else line_end + 1
-        rest = body[end : min(line_end, end + 200)].strip()
-        if (found > 0 and body[found - 1 : found] not in (b"\n", b"\r")) or rest not in (
-            b"",
-            b"--",
-        ):
-            at = end
-            continue
-        pieces.append(_without_line_end(body[start:found]))
-        at = start = line_end
-        if rest == b"--":
-            return pieces
-    if pieces:
-        pieces.append(body[start:])
-    return pieces or None
+        return []
+    # It begins with a literal, so that the search runs at the speed of memchr.
+    line = re.compile(rb"\n--" + re.escape(boundary) + rb"(--)?[ \t]{0,100}\r?(?=\n|\Z)")
+    windows: list[tuple[int, int]] = []
+    opened: int | None = None
+    # The line end before a boundary belongs to it; the one of the part's header may be that.
+    for found in line.finditer(part.raw, max(part.begin - 1, 0), part.end):
+        if opened is not None:
+            windows.append((opened, max(opened, _before_line_end(part.raw, found.start()))))
+        opened = min(found.end() + 1, part.end)
+        if found[1] or len(windows) > MAX_PARTS:
+            return windows
+    if opened is not None:
+        budget.note("a multipart that does not end")
+        windows.append((opened, part.end))
+    return windows
 
 
-def _without_line_end(piece: bytes) -> bytes:
-    return (
-        piece[:-2]
-        if piece.endswith(b"\r\n")
-        else piece[:-1]
-        if piece.endswith((b"\n", b"\r"))
-        else piece
-    )
+def _before_line_end(raw: bytes, position: int) -> int:
+    return position - 1 if raw[position - 1 : position] == b"\r" else position

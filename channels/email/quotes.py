@@ -22,14 +22,22 @@ from channels.email.signatures import without_banner, without_signature
 MAX_JUDGED_LINES = 5000
 MAX_LINE_CHARS = 2000
 _QUOTED = re.compile(r"^\s{0,3}(?:>|＞|\|\s?>)")
+# Where a picture stood, in Outlook's plain text.
+_PICTURE = re.compile(r"^\s*\[(?:cid:|image:|inline image)[^\]]{0,200}\]\s*$", re.IGNORECASE)
 _INLINE = re.compile(
-    r"(?i)\b(?:(?:see|find|my|please see)\b.{0,40}\b(?:in-?line|interleaved)|answers? (?:are )?(?:in-?line|below in|in (?:red|blue|green|bold))|"
-    r"(?:comments?|answers?|replies|responses?|repl(?:y|ied)|commented|answered)\b.{0,30}\b(?:in-?line|in (?:red|blue|green|bold|capitals?)|(?:in|within) (?:the|your) (?:text|(?:e-?)?mail|message)|below|between the lines)|"
+    r"(?i)\b(?:(?:see|find|my|please see)\b.{0,40}\b(?:in-?line|interleaved)|answers? "
+    r"(?:are )?(?:in-?line|below in|in (?:red|blue|green|bold))|"
+    r"(?:comments?|answers?|replies|responses?|repl(?:y|ied)|commented|"
+    r"answered)\b.{0,30}\b(?:in-?line|in (?:red|blue|green|bold|capitals?)|(?:in|within) "
+    r"(?:the|your) (?:text|(?:e-?)?mail|message)|below|between the lines)|"
     r"in-?line (?:below|answers|comments|replies)|"
-    r"antwort(?:en|e)?\b.{0,30}\b(?:unten|im text|in (?:rot|blau|grün)|direkt im|weiter unten|dazwischen)|siehe (?:unten|im text)|"
+    r"antwort(?:en|e)?\b.{0,30}\b(?:unten|im text|in (?:rot|blau|grün)|direkt im|weiter "
+    r"unten|dazwischen)|siehe (?:unten|im text)|"
     r"(?:voir|mes) (?:mes )?réponses?.{0,30}(?:ci-dessous|dans le texte|en (?:rouge|bleu|vert))|"
-    r"(?:mis )?respuestas?.{0,30}(?:abajo|en (?:rojo|azul)|dentro del texto|más abajo)|risposte.{0,30}(?:sotto|in rosso|nel testo))\b|"
-    r"(?:见|請見|请见|见下|回复|答复|回答|答案).{0,10}(?:下方|下文|下面|红[色字]|藍色|蓝色|文中|邮件中)|(?:以下に|文中に|赤字で|インラインで).{0,10}(?:回答|返信|お答え)"
+    r"(?:mis )?respuestas?.{0,30}(?:abajo|en (?:rojo|azul)|dentro del texto|más abajo)|"
+    r"risposte.{0,30}(?:sotto|in rosso|nel testo))\b|"
+    r"(?:见|請見|请见|见下|回复|答复|回答|答案).{0,10}(?:下方|下文|下面|红[色字]|藍色|"
+    r"蓝色|文中|邮件中)|(?:以下に|文中に|赤字で|インラインで).{0,10}(?:回答|返信|お答え)"
 )
 
 
@@ -42,7 +50,8 @@ class SplitText:
 
 
 def split_text(text: str, whole: str | None = None) -> SplitText:
-    """The sender's new words of a text; `whole` is what the text was taken from, if that was more."""
+    """The sender's new words of a text; `whole` is what the text was taken from, if "
+    "that was more."""
     text = normalize(text)
     whole = text if whole is None else normalize(whole)
     visible = _visible(text)
@@ -57,11 +66,13 @@ def normalize(text: str) -> str:
     """Line ends as newlines, invisible characters and trailing space gone."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
     text = re.sub("[\u200b\u200c\u2060\ufeff\u00ad]", "", text)
+    # QQ Mail leaves this entity in its plain text.
+    text = text.replace("&nbsp;", " ")
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n").strip()
 
 
 def _visible(text: str) -> str:
-    lines = text.split("\n")
+    lines = [line for line in text.split("\n") if not _PICTURE.match(line[:300])]
     judged, rest = lines[:MAX_JUDGED_LINES], lines[MAX_JUDGED_LINES:]
     kept, is_cut = _new_lines(without_banner(judged))
     if is_cut and _INLINE.search(" ".join(" ".join(segment) for segment in kept)[:2000]):

@@ -79,7 +79,10 @@ def report(title: str, outcomes: Sequence[Outcome]) -> None:
     people = [one for one in outcomes if not one.mail.automatic]
     programs = [one for one in outcomes if one.mail.automatic]
     bounces = [one for one in outcomes if one.mail.bounce]
-    print(f"\n{title}: {len(outcomes)} mails of {len({one.mail.program for one in outcomes})} programs")
+    print(
+        f"\n{title}: {len(outcomes)} mails of "
+        f"{len({one.mail.program for one in outcomes})} programs"
+    )
     verdicts = Counter((one.mail.automatic, one.read.automatic) for one in outcomes)
     print(f"  people read as people {verdicts[False, False]}, as programs {verdicts[False, True]}")
     print(f"  programs read as programs {verdicts[True, True]}, as people {verdicts[True, False]}")
@@ -96,7 +99,10 @@ def _library_misses(people: Sequence[Outcome]) -> int:
 
 def _share(what: str, wrong: int, of: int) -> None:
     low, high = interval(wrong, of)
-    print(f"  {what}: {wrong} of {of} ({100 * wrong / max(of, 1):.1f} %, 95 % interval {low:.1f}..{high:.1f})")
+    print(
+        f"  {what}: {wrong} of {of} ({100 * wrong / max(of, 1):.1f} %, "
+        f"95 % interval {low:.1f}..{high:.1f})"
+    )
 
 
 def print_wrong(outcomes: Iterable[Outcome]) -> None:
@@ -104,7 +110,10 @@ def print_wrong(outcomes: Iterable[Outcome]) -> None:
         if one.mail.automatic != one.read.automatic:
             print(f"VERDICT {one.mail.name}: {one.read.automatic} {one.read.reasons}")
         if not one.mail.automatic and not one.is_exact:
-            print(f"TEXT {one.mail.name}\n   is   {one.read.visible_text!r}\n   want {one.mail.visible!r}")
+            print(
+                f"TEXT {one.mail.name}\n   is   {one.read.visible_text!r}\n"
+                f"   want {one.mail.visible!r}"
+            )
         if one.mail.bounce and not one.has_right_bounce:
             print(f"BOUNCE {one.mail.name}: {one.read.bounce} want {one.mail.bounce}")
 
@@ -131,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.set_aside:
         report("set aside", read_all(mail for mail in mails if mail.set_aside))
     if chosen.speed:
-        print(f"\n{measure_speed(mails, lambda raw: read_mail(raw, OWN)):.0f} mails a second on one core")
+        rate = measure_speed(mails, lambda raw: read_mail(raw, OWN))
+        print(f"\n{rate:.0f} mails a second on one core")
 
 
 if __name__ == "__main__":

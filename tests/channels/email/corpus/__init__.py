@@ -11,7 +11,16 @@ from tests.channels.email.corpus.raw_mail import Labelled
 from tests.channels.email.corpus.words import LANGUAGES
 
 CHINESE = {"qq-mail", "netease-163", "netease-master", "foxmail", "aliyun", "lark"}
-LANGUAGE_OF = {"yandex": ("ru", "en"), "mail-ru": ("ru",), "naver": ("ko",), "kmail": ("de", "en"), "evolution": ("de", "en"), "roundcube": ("en", "de", "fr", "es"), "horde": ("en", "de", "es"), "k9": ("en", "de", "sv")}
+LANGUAGE_OF = {
+    "yandex": ("ru", "en"),
+    "mail-ru": ("ru",),
+    "naver": ("ko",),
+    "kmail": ("de", "en"),
+    "evolution": ("de", "en"),
+    "roundcube": ("en", "de", "fr", "es"),
+    "horde": ("en", "de", "es"),
+    "k9": ("en", "de", "sv"),
+}
 COMMON = ("en", "de", "fr", "es", "zh", "ja", "it", "nl", "pt", "pl", "ru", "ko", "sv", "tr")
 
 
@@ -31,7 +40,10 @@ def _replies() -> list[Labelled]:
             questions = range(len(lang.questions)) if client.name in CHINESE else (number + offset,)
             if client.name == "gmail-inline":
                 questions = (0,)
-            made += [compose_reply(client, lang, question, 100 * number + offset + 7 * question) for question in {q % len(lang.questions) for q in questions}]
+            made += [
+                compose_reply(client, lang, question, 100 * number + offset + 7 * question)
+                for question in {q % len(lang.questions) for q in questions}
+            ]
     return made
 
 
@@ -41,4 +53,8 @@ def _languages(number: int, name: str, aside: bool) -> tuple[str, ...]:
     if name in LANGUAGE_OF:
         return LANGUAGE_OF[name]
     count = 3 if aside else 7
-    return tuple(dict.fromkeys(("en", *(COMMON[(number * 3 + step) % len(COMMON)] for step in range(count - 1)))))
+    return tuple(
+        dict.fromkeys(
+            ("en", *(COMMON[(number * 3 + step) % len(COMMON)] for step in range(count - 1)))
+        )
+    )

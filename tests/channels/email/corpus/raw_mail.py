@@ -44,7 +44,13 @@ def encode(text: str, charset: str, transfer: str) -> bytes:
     return raw
 
 
-def part(media_type: str, text: str, charset: str = "utf-8", transfer: str = "quoted-printable", extra: str = "") -> bytes:
+def part(
+    media_type: str,
+    text: str,
+    charset: str = "utf-8",
+    transfer: str = "quoted-printable",
+    extra: str = "",
+) -> bytes:
     """One text part with its header."""
     header = f"Content-Type: {media_type}; charset={charset}{extra}\r\nContent-Transfer-Encoding: {transfer}\r\n\r\n"
     return header.encode() + encode(text, charset, transfer)
@@ -61,8 +67,7 @@ def file_part(name: str, content: bytes, media_type: str, disposition: str = "at
 def multipart(kind: str, boundary: str, parts: Sequence[bytes], extra: str = "") -> bytes:
     """A multipart with its own Content-Type line, to be used as a part or as a whole body."""
     lines = [f'Content-Type: multipart/{kind}; boundary="{boundary}"{extra}\r\n\r\n'.encode()]
-    for one in parts:
-        lines.append(f"--{boundary}\r\n".encode() + one + b"\r\n")
+    lines += [f"--{boundary}\r\n".encode() + one + b"\r\n" for one in parts]
     lines.append(f"--{boundary}--\r\n".encode())
     return b"".join(lines)
 

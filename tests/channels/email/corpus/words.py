@@ -172,7 +172,10 @@ LANGUAGES = {
         ),
         Language(
             "it",
-            ("Buongiorno,\n\nil bollitore non si accende più.\n\nPosso cambiarlo?\n\nGrazie,\nAda", "Quello blu, ordine 48213."),
+            (
+                "Buongiorno,\n\nil bollitore non si accende più.\n\nPosso cambiarlo?\n\nGrazie,\nAda",
+                "Quello blu, ordine 48213.",
+            ),
             "Gentile Ada,\n\nquale modello ha acquistato?\n\nIl negozio",
             "Bollitore rotto",
             "R",
@@ -190,7 +193,10 @@ LANGUAGES = {
         ),
         Language(
             "nl",
-            ("Hallo,\n\nde waterkoker gaat niet meer aan.\n\nKan ik hem ruilen?\n\nGroetjes,\nAda", "De blauwe, bestelling 48213."),
+            (
+                "Hallo,\n\nde waterkoker gaat niet meer aan.\n\nKan ik hem ruilen?\n\nGroetjes,\nAda",
+                "De blauwe, bestelling 48213.",
+            ),
             "Beste Ada,\n\nwelk model heb je gekocht?\n\nDe winkel",
             "Waterkoker kapot",
             "RE",
@@ -208,7 +214,10 @@ LANGUAGES = {
         ),
         Language(
             "pt",
-            ("Olá,\n\na chaleira não liga mais.\n\nPosso trocar?\n\nObrigada,\nAda", "É a azul, pedido 48213."),
+            (
+                "Olá,\n\na chaleira não liga mais.\n\nPosso trocar?\n\nObrigada,\nAda",
+                "É a azul, pedido 48213.",
+            ),
             "Olá, Ada,\n\nqual modelo você comprou?\n\nA loja",
             "Chaleira quebrada",
             "RES",
@@ -226,7 +235,10 @@ LANGUAGES = {
         ),
         Language(
             "pl",
-            ("Dzień dobry,\n\nczajnik się nie włącza.\n\nCzy mogę go wymienić?\n\nPozdrawiam\nAda", "Niebieski, zamówienie 48213."),
+            (
+                "Dzień dobry,\n\nczajnik się nie włącza.\n\nCzy mogę go wymienić?\n\nPozdrawiam\nAda",
+                "Niebieski, zamówienie 48213.",
+            ),
             "Dzień dobry,\n\nktóry model Pani kupiła?\n\nSklep",
             "Zepsuty czajnik",
             "Odp",
@@ -244,7 +256,10 @@ LANGUAGES = {
         ),
         Language(
             "ru",
-            ("Здравствуйте!\n\nЧайник больше не включается.\n\nМожно его обменять?\n\nС уважением,\nАда", "Синий, заказ 48213."),
+            (
+                "Здравствуйте!\n\nЧайник больше не включается.\n\nМожно его обменять?\n\nС уважением,\nАда",
+                "Синий, заказ 48213.",
+            ),
             "Здравствуйте!\n\nКакую модель вы купили?\n\nМагазин",
             "Сломался чайник",
             "Re",
@@ -262,7 +277,10 @@ LANGUAGES = {
         ),
         Language(
             "ko",
-            ("안녕하세요.\n\n월요일에 받은 주전자가 켜지지 않습니다.\n\n교환할 수 있을까요?", "파란색입니다. 주문번호 48213."),
+            (
+                "안녕하세요.\n\n월요일에 받은 주전자가 켜지지 않습니다.\n\n교환할 수 있을까요?",
+                "파란색입니다. 주문번호 48213.",
+            ),
             "안녕하세요.\n\n어떤 모델을 구매하셨나요?\n\n고객센터",
             "주전자 고장",
             "Re",
@@ -280,7 +298,10 @@ LANGUAGES = {
         ),
         Language(
             "sv",
-            ("Hej,\n\nvattenkokaren går inte att sätta på.\n\nKan jag byta den?\n\nHälsningar\nAda", "Den blå, order 48213."),
+            (
+                "Hej,\n\nvattenkokaren går inte att sätta på.\n\nKan jag byta den?\n\nHälsningar\nAda",
+                "Den blå, order 48213.",
+            ),
             "Hej Ada,\n\nvilken modell köpte du?\n\nButiken",
             "Trasig vattenkokare",
             "SV",
@@ -298,7 +319,10 @@ LANGUAGES = {
         ),
         Language(
             "tr",
-            ("Merhaba,\n\nsu ısıtıcısı artık çalışmıyor.\n\nDeğiştirebilir miyim?", "Mavi olan, sipariş 48213."),
+            (
+                "Merhaba,\n\nsu ısıtıcısı artık çalışmıyor.\n\nDeğiştirebilir miyim?",
+                "Mavi olan, sipariş 48213.",
+            ),
             "Merhaba Ada,\n\nhangi modeli aldınız?\n\nMağaza",
             "Bozuk su ısıtıcısı",
             "Ynt",
