@@ -23,6 +23,7 @@ from channels.email.automatic_words import (
     READ_PHRASE,
     READ_SUBJECT,
     RECEIVED_PHRASE,
+    SPOKEN_SUBJECT,
     UNSUBSCRIBE_PHRASE,
 )
 from channels.email.bounces import BounceHints
@@ -78,6 +79,7 @@ _CONFIRM = re.compile(
     r"confirmez|确认|验证)"
 )
 _METHOD = re.compile(rb"(?im)^METHOD\s*:\s*([A-Z]+)\s*$")
+_LIST_SERVERS = ("x-google-group-id", "mailing-list", "x-mailman-version", "x-beenthere")
 _REPORTS = {
     "delivery-status": "delivery report (RFC 3464)",
     "disposition-notification": "read receipt (RFC 8098)",
@@ -257,10 +259,16 @@ def _bulk(headers: Headers) -> Iterator[Signal]:
 def _is_discussion(headers: Headers) -> bool:
     """A list that people write to, and a group whose address is a company's own."""
     post = headers.first("list-post").strip().lower()
-    has_post = "mailto:" in post and not post.startswith("no")
-    return has_post or any(
-        headers.has(name)
-        for name in ("x-google-group-id", "mailing-list", "x-mailman-version", "x-beenthere")
+    if post:
+        return "mailto:" in post and not post.startswith("no")
+    if any(headers.has(name) for name in _LIST_SERVERS):
+        return True
+    if not headers.has("list-id") or headers.has("list-unsubscribe-post"):
+        return False
+    # Without List-Post: what list servers add and bulk mailers do not.
+    bounced_to = headers.first("sender") + headers.first("errors-to")
+    return any(headers.has(name) for name in ("list-subscribe", "list-archive", "list-owner")) or (
+        "-bounces@" in bounced_to or "owner-" in bounced_to
     )
 
 
@@ -285,8 +293,10 @@ def _words(headers: Headers, text: str) -> Iterator[Signal]:
     is_reply = _SUBJECT_REPLY.match(subject) is not None
     asks = _ASKS.search(text) is not None
     if auto := AUTO_SUBJECT.match(subject):
-        # Programs put their words and a colon before the subject that they answer.
-        weight = 0.9 if auto[0].rstrip().endswith((":", "：")) else 0.5
+        # Programs put their words and a colon before the subject that they answer; a bare
+        # "Out of office" is also how people head a mail about theirs.
+        is_prefix = auto[0].rstrip().endswith((":", "："))
+        weight = 0.9 if is_prefix else 0.4 if SPOKEN_SUBJECT.match(subject) else 0.5
         yield Signal("subject", weight, "the subject of an automatic reply")
         if not asks:
             yield Signal("no-question", 0.1, "asks nothing")
@@ -305,8 +315,10 @@ def _words(headers: Headers, text: str) -> Iterator[Signal]:
         (UNSUBSCRIBE_PHRASE, 0.3, "offers to unsubscribe"),
     )
     for pattern, weight, reason in phrases:
-        if pattern.search(text):
-            yield Signal(_KINDS.get(reason, "phrase"), weight, reason)
+        if found := {match[0].lower() for match in pattern.finditer(text)}:
+            # An absence tells when, and whom to ask instead: two phrases say more than one.
+            more = 0.1 if len(found) > 1 else 0.0
+            yield Signal(_KINDS.get(reason, "phrase"), weight + more, reason)
 
 
 _KINDS: dict[str, Literal["phrase", "machine-phrase", "unsubscribe", "challenge"]] = {

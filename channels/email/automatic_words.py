@@ -36,6 +36,12 @@ AUTO_SUBJECT = re.compile(
     r"תשובה אוטומטית"
     r")[\s\])】*]*(?:[:：\-–—|(/]|$|\bre\b)"
 )
+# Those of them that people also say.
+SPOKEN_SUBJECT = re.compile(
+    r"(?i)^\s*(?:out[\s-]of[\s-](?:the[\s-])?office|ooo|vacation|away|absence|absent|abwesend|abwesenheit"
+    r"|ausencia|fuera de (?:la )?oficina|fuori (?:sede|ufficio)|fora do escritório|afwezig(?:heid)?"
+    r"|frånvaro|fravær|poissa|不在|外出中|부재중)\s*[!.]*$"
+)
 AWAY_PHRASE = re.compile(
     r"(?i)(?:"
     r"\bi(?:['’]?m| am)(?: currently| presently)? (?:out of (?:the )?(?:office|town|"

@@ -21,8 +21,10 @@ MAIL = (
     b"Message-ID: <1@mail.example>\r\n\r\nIt is broken.\r\n\r\n"
     b"On Tue, 5 Mar 2024 at 10:12, Bea <bea@shop.example> wrote:\r\n> Which one?\r\n"
 )
-FIELDS = ("file", "from", "message_id", "thread", "automatic", "reasons", "bounce")
-FIELDS += ("visible_text", "quoted_chars", "attachments", "would")
+FIELDS = {
+    *("file", "from", "message_id", "thread", "automatic", "reasons", "bounce"),
+    *("visible_text", "quoted_chars", "attachments", "would"),
+}
 
 
 def explain(
@@ -46,7 +48,7 @@ def test_a_mail_is_explained_while_nothing_runs(
     file = tmp_path / "a.eml"
     file.write_bytes(MAIL % b"support@shop.example")
     (told,) = explain(capsys, file, environ=nothing)
-    assert set(FIELDS) <= set(told)
+    assert set(told) >= FIELDS
     assert told["from"] == "ada@mail.example"
     assert told["message_id"] == "1@mail.example"
     assert told["thread"] == {"match": None, "by": "no-database"}
@@ -68,7 +70,7 @@ def test_no_file_makes_it_fail_with_a_traceback(
     files = [tmp_path / name for name in ("missing", "empty", "binary", "folder", "pipe", "large")]
     told = explain(capsys, *files, environ=nothing)
     assert [Path(one["file"]).name for one in told] == [file.name for file in files]
-    assert all(set(FIELDS) <= set(one) for one in told)
+    assert all(set(one) >= FIELDS for one in told)
     assert [Path(one["file"]).name for one in told if "error" in one] == [
         "missing",
         "folder",

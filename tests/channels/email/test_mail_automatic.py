@@ -325,3 +325,34 @@ def test_a_form_that_writes_in_our_name_writes_for_a_person() -> None:
     ours = "Shop <support@shop.example>"
     assert not read_mail(made(ours, "Form", "Hello", Reply_To="ada@mail.example"), OWN).automatic
     assert read_mail(made(ours, "Form", "Hello", Reply_To="support@shop.example"), OWN).automatic
+
+
+PERSON_ON_A_LIST: dict[str, dict[str, str]] = {
+    "posts": {
+        "List_Post": "<mailto:tea@lists.example>",
+        "List_Unsubscribe": "<mailto:x@y.example>",
+    },
+    "archive": {"List_Archive": "<https://lists.example/tea>", "Precedence": "list"},
+    "bounces": {"Sender": "tea-bounces@lists.example", "List_Unsubscribe": "<mailto:x@y.example>"},
+}
+
+
+@pytest.mark.parametrize("name", PERSON_ON_A_LIST)
+def test_a_person_on_a_mailing_list_stays_a_person(name: str) -> None:
+    fields = {"List_Id": "<tea.lists.example>", **PERSON_ON_A_LIST[name]}
+    raw = made("Ada <ada@mail.example>", "[tea] Kettle", "It does not boil.", **fields)
+    assert not read_mail(raw, OWN).automatic
+
+
+def test_an_announcement_is_a_program() -> None:
+    fields = {
+        "List_Id": "<n.x.example>",
+        "List_Unsubscribe": "<https://x.example>",
+        "Precedence": "bulk",
+    }
+    assert read_mail(made("N <n@x.example>", "News", "We moved.", **fields), OWN).automatic
+
+
+def test_a_person_heads_a_mail_with_out_of_office() -> None:
+    text = "I am out of the office next week, so please bring it to my neighbour."
+    assert not read_mail(made("ada@mail.example", "Out of office", text), OWN).automatic
