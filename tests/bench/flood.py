@@ -192,7 +192,11 @@ def _pickups(sessions: sessionmaker[Session]) -> list[float]:
         )
     )
     with sessions() as session:
-        return [(started - created).total_seconds() for started, created in session.execute(query)]
+        return [
+            (started - created).total_seconds()
+            for started, created in session.execute(query)
+            if started is not None
+        ]
 
 
 async def _report(sessions: sessionmaker[Session], sink: SmtpSink, mails: int) -> None:
