@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from channels.email.headers import Headers, decode_words
 
 MAX_ADDRESSES = 200
+MAX_FIELDS = 20
 MAX_CHARS = 16_384
 _ADDRESS = re.compile(
     r"[^\s<>()\[\],;:@\"\\]{1,64}@(?:[^\s<>()\[\],;:@\"\\.]{1,63}\.)*[^\s<>()\[\],;:@\"\\.]{1,63}|"
@@ -21,7 +22,7 @@ _ADDRESS = re.compile(
     r"[^\s<>()\[\],;:@\"\\]{1,64}@\[[0-9a-fA-F.:IPv]{3,50}\]"
 )
 _LEXEME = re.compile(
-    r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|<[^<>]*>|[,;:]|[^",;:<(]+|.', re.DOTALL
+    r'"(?:[^"\\]|\\.){0,300}"|\((?:[^()\\]|\\.)*\)|<[^<>]*>|[,;:]|[^",;:<(]+|.', re.DOTALL
 )
 
 
@@ -45,7 +46,7 @@ class Sender:
 def read_addresses(values: list[str]) -> tuple[Address, ...]:
     """The well-formed addresses of some fields; the malformed ones are left out."""
     found: list[Address] = []
-    for value in values:
+    for value in values[:MAX_FIELDS]:
         for piece in _split(value[:MAX_CHARS]):
             if len(found) < MAX_ADDRESSES and (one := _read_one(piece)) is not None:
                 found.append(one)
@@ -57,7 +58,7 @@ def read_sender(headers: Headers) -> Sender:
     values = headers.all("from")
     if not values:
         return Sender(None, None, "no From")
-    pieces = [piece for value in values for piece in _split(value[:MAX_CHARS])]
+    pieces = [piece for value in values[:MAX_FIELDS] for piece in _split(value[:MAX_CHARS])]
     read = [_read_one(piece) for piece in pieces]
     known = [one for one in read if one is not None]
     if len(known) == 1 and not any("@" in text for piece in pieces[:-1] for text in piece):

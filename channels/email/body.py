@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from channels.email.attachments import FoundFile
 from channels.email.charsets import decode_text, find_codec
 from channels.email.headers import decode_words
-from channels.email.html_text import HtmlText, read_html
+from channels.email.html_text import MAX_ELEMENTS, HtmlText, read_html
 from channels.email.mime import Part
 from channels.email.quotes import SplitText, normalize, split_text
 from channels.email.tnef import read_tnef
@@ -34,8 +34,8 @@ class Body:
     texts: list[Text] = field(default_factory=list)
     files: list[FoundFile] = field(default_factory=list)
     is_encrypted: bool = False
-    left: list[int] = field(default_factory=lambda: [MAX_TEXT_BYTES])
-    """How many bytes of text may still be read: one number that alternatives share."""
+    left: list[int] = field(default_factory=lambda: [MAX_TEXT_BYTES, MAX_ELEMENTS])
+    """How many bytes and HTML elements may still be read; alternatives share the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,9 @@ def _text(part: Part, body: Body) -> Text:
     if part.media_type == "text/html" or (
         not part.headers.has("content-type") and _TAGS.match(raw.lstrip())
     ):
-        return Text(None, read_html(decode_text(raw, _html_charset(raw, label))))
+        page = read_html(decode_text(raw, _html_charset(raw, label)), max(body.left[1], 0))
+        body.left[1] -= raw.count(b"<")
+        return Text(None, page)
     text = decode_text(raw, label)
     if part.media_type in ("text/enriched", "text/richtext"):
         text = re.sub(r"<[^<>]{0,200}>", "", text.replace("<<", "‹"))

@@ -112,12 +112,12 @@ class HtmlText:
     has_signature: bool
 
 
-def read_html(source: str) -> HtmlText:
+def read_html(source: str, max_elements: int = MAX_ELEMENTS) -> HtmlText:
     """The text of an HTML mail, whole and without what its structure marks; never raises."""
     root = _parse(source[:MAX_HTML_CHARS])
     if root is None:
         return HtmlText("", "", has_quote=False, has_signature=False)
-    writer = _Writer()
+    writer = _Writer(max_elements)
     writer.element(root, "new", 0)
     return HtmlText(
         full=_tidy(text for text, _ in writer.pieces),
@@ -141,10 +141,10 @@ def _parse(source: str) -> etree._Element | None:
 class _Writer:
     """Walks a tree once and writes pieces of text with what they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_elements: int) -> None:
         self.pieces: list[tuple[str, Mark]] = []
         self._is_cut = False
-        self._left = MAX_ELEMENTS
+        self._left = max_elements
         self._items: list[int] = []
 
     def element(self, element: etree._Element, mark: Mark, depth: int) -> None:

@@ -17,6 +17,7 @@ from channels.email.headers import MAX_HEADER_BYTES, Headers, read_headers
 MAX_DEPTH = 20
 MAX_PARTS = 300
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
+_LINE = re.compile(rb"[^\n]+")
 _BOUNDARY_LINE = re.compile(
     rb"^--([^\s-][^\r\n]{0,69}?)[ \t]*\r?\n(?=content-)", re.MULTILINE | re.IGNORECASE
 )
@@ -111,7 +112,8 @@ def decode_uu(body: bytes) -> bytes:
     if begin is None:
         return body
     decoded = bytearray()
-    for line in body[begin.end() :].splitlines():
+    for found in _LINE.finditer(body, begin.end()):
+        line = found[0].rstrip(b"\r")
         if line in (b"end", b"`", b" "):
             break
         try:
