@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot.conversations import Recorded, record_incoming
 from bot.events import Advance, Publisher
-from bot.messages import MAX_TEXT_CHARS, IncomingMessage
+from bot.messages import MAX_TEXT_CHARS, ChannelName, IncomingMessage
 from bot.queue import BATCH_CHANNELS, Queue
 
 log = logging.getLogger(__name__)
 
 
-BATCH_RINGS_EVERY_S = 0.05
+BATCH_RINGS_EVERY_S = 0.5
 
 
 class MessageRefused(Exception):
@@ -34,6 +35,7 @@ class Intake:
         self._queue = queue
         self._publisher = publisher
         self._batch_rung_at = float("-inf")
+        self._late_bell: asyncio.Task[bool] | None = None
 
     async def receive(self, message: IncomingMessage) -> Recorded:
         """Store the message and ring for its answer. When this returns it is committed.
@@ -45,16 +47,17 @@ class Intake:
             recorded = await self._record(message)
         except IntegrityError:  # a concurrent copy was first: now it is there to be found
             recorded = await self._record(message)
-        await asyncio.to_thread(self._ring, recorded, message)
+        rings = recorded.answer_due and self._is_time_to_ring(recorded, message)
+        await asyncio.to_thread(self._ring, recorded, message, rings)
         return recorded
 
     async def _record(self, message: IncomingMessage) -> Recorded:
         async with self._sessions.begin() as session:
             return await session.run_sync(record_incoming, message)
 
-    def _ring(self, recorded: Recorded, message: IncomingMessage) -> None:
+    def _ring(self, recorded: Recorded, message: IncomingMessage, rings: bool) -> None:
         self._publisher.advanced(Advance(recorded.conversation_id, recorded.seq))
-        if recorded.answer_due and self._is_time_to_ring(message):
+        if rings:
             self._queue.enqueue_answer(recorded.conversation_id, message.channel)
         log.info(
             "received conversation=%s message=%s new=%s",
@@ -63,15 +66,26 @@ class Intake:
             recorded.is_new,
         )
 
-    def _is_time_to_ring(self, message: IncomingMessage) -> bool:
-        """In a flood of mail a bell now and then is enough: who answers one goes on to the next."""
+    def _is_time_to_ring(self, recorded: Recorded, message: IncomingMessage) -> bool:
+        """In a flood of mail a bell now and then is enough: who answers one goes on to the next.
+
+        The last of a burst rings late rather than not at all.
+        """
         if message.channel not in BATCH_CHANNELS:
             return True
-        current = time.monotonic()
-        if current < self._batch_rung_at + BATCH_RINGS_EVERY_S:
-            return False
-        self._batch_rung_at = current
-        return True
+        wait_s = self._batch_rung_at + BATCH_RINGS_EVERY_S - time.monotonic()
+        if wait_s <= 0:
+            self._batch_rung_at = time.monotonic()
+            return True
+        if self._late_bell is None or self._late_bell.done():
+            ringing = self._ring_late(wait_s, recorded.conversation_id, message.channel)
+            self._late_bell = asyncio.create_task(ringing)
+        return False
+
+    async def _ring_late(self, wait_s: float, conversation_id: UUID, channel: ChannelName) -> bool:
+        await asyncio.sleep(wait_s)
+        self._batch_rung_at = time.monotonic()
+        return await asyncio.to_thread(self._queue.enqueue_answer, conversation_id, channel)
 
 
 def _check(message: IncomingMessage) -> None:

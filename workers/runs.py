@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from threading import Semaphore
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -37,6 +37,8 @@ MAX_RESTARTS = 3
 # A sweep fills the queue up to so many bells; of those that wait longest it always rings some,
 # since their bells may be the lost ones.
 ENOUGH_BELLS, ALWAYS_RUNG = 300, 20
+ENOUGH_BATCH_BELLS = 4
+INTERACTIVE_CHANNELS = frozenset(get_args(ChannelName)) - BATCH_CHANNELS
 
 
 # -- a conversation's answer -----------------------------------------------------------------
@@ -374,7 +376,16 @@ def sweep(runtime: Runtime) -> None:
     """Ring for conversations, questions and articles that are due and that nobody holds."""
     with runtime.sessions.begin() as session:
         woken = conversations.wake_snoozed(session)
-        overdue = conversations.overdue(session, OVERDUE, limit=ENOUGH_BELLS)
+        overdue = [
+            *conversations.overdue(
+                session, OVERDUE, channels=INTERACTIVE_CHANNELS, limit=ENOUGH_BELLS
+            ),
+            # Whoever answers one mail goes on to the next. A bell for each would fill the threads,
+            # and a full worker looks for chats but once a second.
+            *conversations.overdue(
+                session, OVERDUE, channels=BATCH_CHANNELS, limit=ENOUGH_BATCH_BELLS
+            ),
+        ]
         questions = list(session.scalars(_lost_questions()))
         articles = unindexed(session, limit=1)
     for advance in woken:

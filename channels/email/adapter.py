@@ -103,8 +103,11 @@ class EmailChannel:
                 log.warning("not listening yet error=%s", error.strerror or type(error).__name__)
                 await asyncio.sleep(LISTEN_AGAIN_S)
                 continue
-            async with server:
-                await server.serve_forever()
+            try:
+                await asyncio.Event().wait()
+            finally:  # lines first: a closed server waits for them
+                listener.cut_lines()
+                server.close()
 
     async def _find_mailboxes(self) -> Sequence[Mailbox]:
         current = asyncio.get_running_loop().time()

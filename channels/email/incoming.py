@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 Taken = Literal["stored", "known", "forgotten"]
 KNOWN_FOR_S = 5.0
 # Reading and storing take a core's time: more at once would only keep other work waiting.
-AT_ONCE = 3
+AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)

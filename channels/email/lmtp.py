@@ -55,17 +55,20 @@ class Address:
 
 
 class _SmtpServer(SMTP):
-    """SMTP that counts its connections."""
+    """SMTP that counts its connections; those beyond the limit are sent away one by one."""
+
+    is_welcome = False
 
     # Room for the lines of programs that know no limit (RFC 5321 section 4.5.3.1.6).
     line_length_limit = 1_000_000
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.event_handler.connections += 1
+        self.event_handler.lines.add(transport)
+        self.is_welcome = self.event_handler.has_room
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.event_handler.connections -= 1
+        self.event_handler.lines.discard(self.transport)
         super().connection_lost(error)
 
 
@@ -89,7 +92,12 @@ class MailListener:
         self._server = _LmtpServer if protocol == "lmtp" else _SmtpServer
         self._max_bytes = max_bytes
         self._max_connections = max_connections
-        self.connections = 0
+        self.lines: set[asyncio.BaseTransport] = set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the connection that was just made is within the limit."""
+        return len(self.lines) <= self._max_connections
 
     async def start(self, address: Address) -> asyncio.Server:
         """Listen. Raises OSError where the address is taken."""
@@ -99,6 +107,11 @@ class MailListener:
         else:
             server = await loop.create_server(self._make, address.host, address.port)
         return server
+
+    def cut_lines(self) -> None:
+        """Break all connections: what was not answered by 250 is handed over again."""
+        for line in list(self.lines):
+            line.close()
 
     def _make(self) -> asyncio.Protocol:
         return self._server(
@@ -115,14 +128,14 @@ class MailListener:
 
     async def handle_MAIL(
         self,
-        server: SMTP,
+        server: _SmtpServer,
         _session: Session,
         envelope: SmtpEnvelope,
         address: str | None,
         options: list[str],
     ) -> str:
         """Begin a transaction, unless too many hold memory already."""
-        if self.connections > self._max_connections:
+        if not server.is_welcome:
             return "451 4.3.2 Too many connections at once: try again in a moment"
         envelope.mail_from = address or ""
         envelope.mail_options.extend(options)

@@ -1,7 +1,7 @@
 """The company's mailboxes: what an operator set, as it stands in an inbox's settings.
 
-Secrets stand sealed in the settings, or in a file that is read at each use; the worker reads
-neither.
+Secrets stand sealed in the settings, or in a file that is read at each use. No worker reads
+either; a file need not even exist where workers run.
 """
 
 from __future__ import annotations

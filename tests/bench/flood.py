@@ -31,7 +31,7 @@ from bot.database import keyring_from, make_engine, make_sessions
 from bot.machine import find_free_port, port_is_free
 from bot.simulation.smtp_sink import SmtpSink
 from bot.spawn import Child, Program, spawn
-from bot.tables import AutomaticReply, Conversation, Inbox, Message
+from bot.tables import AnswerRun, AutomaticReply, Conversation, Inbox, Message
 from bot.up import CHECKOUT
 from channels.email.mailboxes import MailboxSetting, Secrets, ServerSetting, connect_mailbox
 from tests.bench.echo import Measured, measure
@@ -129,6 +129,7 @@ async def bench(desk: Desk, asked: argparse.Namespace) -> None:
         )
         memory = memory_of(channels.pid).rss_bytes / 2**20
         say(f"channels process: {memory:.0f} MiB resident, {cpu_seconds(channels.pid):.1f} CPU s")
+        say(f"pickup  {_row(_pickups(sessions))} (from the commit to the run, chats alone)")
         await asyncio.to_thread(_settle, sessions)
         await _report(sessions, sink, asked.mails)
     finally:
@@ -176,6 +177,26 @@ def _settle(sessions: sessionmaker[Session]) -> None:
             return session.scalar(query) == 0
 
     wait_until(is_settled, SETTLE_WITHIN_S)
+
+
+def _pickups(sessions: sessionmaker[Session]) -> list[float]:
+    """How long chats waited for a worker, in seconds."""
+    query = (
+        select(AnswerRun.started_at, Message.created_at)
+        .join(Message, Message.conversation_id == AnswerRun.conversation_id)
+        .join(Inbox, Inbox.id == AnswerRun.inbox_id)
+        .where(
+            Inbox.channel == "chat",
+            Message.author == "contact",
+            Message.answered_by == AnswerRun.reply_id,
+        )
+    )
+    with sessions() as session:
+        return [
+            (started - created).total_seconds()
+            for started, created in session.execute(query)
+            if started is not None
+        ]
 
 
 async def _report(sessions: sessionmaker[Session], sink: SmtpSink, mails: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.database import keyring_from, make_async_engine, make_async_sessions
 from bot.events import Publisher
-from bot.intake import Intake, MessageRefused
+from bot.intake import BATCH_RINGS_EVERY_S, Intake, MessageRefused
 from bot.messages import MAX_TEXT_CHARS, ChannelName
 from bot.queue import BATCH, INTERACTIVE, Queue
 from bot.tables import Conversation, Message
@@ -130,3 +130,16 @@ async def test_what_cannot_be_taken_is_refused_and_not_stored(desk: Desk, text: 
     with pytest.raises(MessageRefused):
         await desk.receive(incoming(desk.inbox(), text))
     assert desk.count() == 0
+
+
+async def test_a_burst_of_mail_rings_twice_at_once_and_at_its_end(desk: Desk) -> None:
+    """Whoever answers a mail goes on to the next: a bell for each would keep chats waiting."""
+    inbox = desk.inbox("email")
+    for number in range(8):
+        await desk.receive(
+            incoming(inbox, "A letter.", contact=f"ada{number}@example.org", channel="email")
+        )
+    rung = desk.queue.lengths()[BATCH]
+    assert rung < 8
+    await asyncio.sleep(2 * BATCH_RINGS_EVERY_S)
+    assert rung < desk.queue.lengths()[BATCH] <= 8, "the last of them rang late"

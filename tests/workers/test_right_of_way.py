@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from workers import runs
 from workers.runtime import RightOfWay
 
 
@@ -38,3 +39,9 @@ def test_a_chat_without_an_end_does_not_end_the_mails() -> None:
         way.give_way()
     with way.taken(), way.taken():
         way.give_way()
+
+
+def test_a_sweep_rings_for_chats_however_many_mails_wait() -> None:
+    assert "chat" in runs.INTERACTIVE_CHANNELS
+    assert "email" not in runs.INTERACTIVE_CHANNELS
+    assert runs.ENOUGH_BATCH_BELLS < runs.ALWAYS_RUNG
