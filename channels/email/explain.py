@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from channels.email.automatic import DISCUSSION_LIST, FOR_SOMEBODY, ROBOT_SENDER
 from channels.email.mail import MailMessage, OwnMail
+from channels.email.reading import NO_MESSAGE_ID
 from channels.email.threading_tokens import without_token
 
 Would = Literal["answer", "draft", "store"]
@@ -44,7 +45,7 @@ def explain(name: str, mail: MailMessage, own: OwnMail) -> dict[str, Any]:
         "file": name,
         "from": mail.from_address,
         "subject": mail.subject,
-        "message_id": mail.message_id,
+        "message_id": None if NO_MESSAGE_ID in mail.defects else mail.message_id,
         "thread": {"match": mail.thread.match, "by": mail.thread.by},
         "automatic": mail.automatic,
         "reasons": list(mail.reasons),

@@ -32,6 +32,7 @@ __all__ = [
     "read_mail",
 ]
 
+NO_MESSAGE_ID = "no Message-ID"
 MAX_MAIL_BYTES = 50 * 1024 * 1024
 # Where a mail system notes the address that a mail was delivered to, plus part and all.
 _RECIPIENT_FIELDS = (
@@ -149,7 +150,7 @@ def _more_defects(headers: Headers, raw: bytes, is_encrypted: bool) -> tuple[str
         "larger than is read": len(raw) > MAX_MAIL_BYTES,
         "no header": not headers.fields,
         "several Message-IDs": len(headers.all("message-id")) > 1,
-        "no Message-ID": not headers.has("message-id"),
+        NO_MESSAGE_ID: not headers.has("message-id"),
         "several From fields": len(headers.all("from")) > 1,
     }
     return tuple(name for name, is_so in found.items() if is_so)

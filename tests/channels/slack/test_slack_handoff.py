@@ -17,6 +17,7 @@ from bot import conversations
 from bot.app import build_web
 from bot.conversations import Claim, reply_as_agent
 from bot.settings import Settings
+from bot.simulation import slack_events
 from bot.simulation.slack_workspace import TEAM
 from bot.tables import Agent, AgentIdentity, AnswerRun, Contact, Conversation, Inbox, Message
 from channels.slack.composing import RESOLVE, SEND_DRAFT, TAKE_OVER
@@ -122,8 +123,10 @@ async def test_a_colleague_who_clicks_a_moment_later_is_told_who_has_it(
 
 
 async def test_twenty_clicks_at_once_are_one_take_over(
-    desk: SlackDesk, handed_off: dict[str, Any]
+    desk: SlackDesk, handed_off: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Slack's three seconds are for one click; twenty at once on a busy machine may need more.
+    monkeypatch.setattr(slack_events, "ANSWER_WITHIN_S", 60.0)
     answers = await asyncio.gather(
         *(desk.events.click("U0BEA", "C0STAFF", handed_off, TAKE_OVER) for _ in range(20))
     )
