@@ -1,4 +1,4 @@
-"""`frontdesk simulate`: simulated customers write to the running desk, and a table says what came."""
+"""`frontdesk simulate`: simulated customers write to the running desk; a table says what came."""
 
 from __future__ import annotations
 

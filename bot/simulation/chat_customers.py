@@ -151,7 +151,7 @@ async def _until_settled(exchange: Exchange) -> None:
     """Stay on the page until the matter is settled, and a little longer for what comes twice."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_STAY_S):
-            while not exchange.is_settled:
+            while not exchange.is_settled:  # noqa: ASYNC110 - loops settle by the clock
                 await asyncio.sleep(0.2)
     await asyncio.sleep(2.0)
 

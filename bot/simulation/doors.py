@@ -109,22 +109,22 @@ def remove_inboxes(sessions: sessionmaker[Session]) -> None:
         for inbox in inboxes:
             # Listeners, deliveries and events stop here; what is under way finds no door.
             inbox.settings = {SIMULATED: True}
-    for inbox_id in [inbox.id for inbox in inboxes]:
-        with sessions() as session:
-            said = select(Conversation.id).where(Conversation.inbox_id == inbox_id)
-            conversations = list(session.scalars(said))
-        for conversation_id in conversations:
-            with sessions.begin() as session:
-                delete_conversation(session, conversation_id)
+    inbox_ids = [inbox.id for inbox in inboxes]
+    with sessions() as session:
+        said = select(Conversation.id).where(Conversation.inbox_id.in_(inbox_ids))
+        conversations = list(session.scalars(said))
+    for conversation_id in conversations:
         with sessions.begin() as session:
-            _remove_people(session, inbox_id)
-            session.execute(delete(Inbox).where(Inbox.id == inbox_id))
+            delete_conversation(session, conversation_id)
+    with sessions.begin() as session:
+        _remove_people(session, inbox_ids)
+        session.execute(delete(Inbox).where(Inbox.id.in_(inbox_ids)))
 
 
-def _remove_people(session: Session, inbox_id: UUID) -> None:
-    own = select(ContactIdentity.contact_id).where(ContactIdentity.inbox_id == inbox_id)
+def _remove_people(session: Session, inbox_ids: Sequence[UUID]) -> None:
+    own = select(ContactIdentity.contact_id).where(ContactIdentity.inbox_id.in_(inbox_ids))
     contacts = list(session.scalars(own))
-    staff = select(AgentIdentity.agent_id).where(AgentIdentity.inbox_id == inbox_id)
+    staff = select(AgentIdentity.agent_id).where(AgentIdentity.inbox_id.in_(inbox_ids))
     agents = list(session.scalars(staff))
     session.execute(delete(Contact).where(Contact.id.in_(contacts)))
     session.execute(delete(DataKey).where(DataKey.scope.in_([str(each) for each in contacts])))

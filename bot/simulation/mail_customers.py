@@ -207,8 +207,11 @@ async def is_misaddressed(stage: Stage) -> None:
 
 
 def _outlook_reply(customer: Customer, letter: EmailMessage, text: str) -> bytes:
-    headed = "\n".join(f"{name}: {letter[name]}" for name in ("From", "To", "Subject"))
-    quoted = f"{headed.replace('To:', 'Sent: Monday\nTo:', 1)}\n\n{plain_text(letter)}"
+    headed = (
+        f"From: {letter['From']}\nSent: Monday, 23 November 2026 10:00\n"
+        f"To: {letter['To']}\nSubject: {letter['Subject']}\n"
+    )
+    quoted = f"{headed}\n{plain_text(letter)}"
     raw = customer.write(
         _target(letter),
         f"{text}\n\n________________________________\n{quoted}",

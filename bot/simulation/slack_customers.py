@@ -18,6 +18,7 @@ from bot.simulation.stage import BEA, SHOP_CHANNEL, STAFF_CHANNEL, Stage
 ANSWERED_WITHIN_S = 300.0
 LOOK_EVERY_S = 0.3
 TOO_OLD_S = 600.0
+GUESS = "a guess"
 
 
 async def arrive(stage: Stage) -> str:
@@ -130,7 +131,7 @@ async def signs_badly(stage: Stage) -> None:
     message = stage.slack.say(user, direct_of(user), "Let me in.")
     event = stage.events.message_event(message, direct_of(user))
     body = json.dumps(stage.events.envelope(event)).encode()
-    forged = await stage.events.post("/slack/events", body, secret="a guess")
+    forged = await stage.events.post("/slack/events", body, secret=GUESS)
     stage.ledger.refuse("slack", "a bad signature", is_refused=forged.status == 401)
     old = await stage.events.post("/slack/events", body, sent_at=time.time() - TOO_OLD_S)
     stage.ledger.refuse("slack", "an old request", is_refused=old.status == 401)

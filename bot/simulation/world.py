@@ -1,4 +1,4 @@
-"""A simulation from beginning to end: doors are opened, customers come, and the ledger is closed."""
+"""A simulation from beginning to end: doors open, customers come, and the ledger is closed."""
 
 from __future__ import annotations
 
