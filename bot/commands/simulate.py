@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not 0 < arguments.minutes <= LONGEST_MINUTES:
         raise UsageError(f"--minutes: more than 0, and {LONGEST_MINUTES} at most.")
     settings, api = find_settings(environ, NEEDED), find_api(environ)
-    doors = DeskDoors(api.url, api.token, "", _lmtp_port(settings))
+    doors = DeskDoors(api.url, api.token, _lmtp_port(settings))
     plan = Plan(
         lasting=timedelta(minutes=arguments.minutes),
         seed=secrets.randbelow(1_000_000) if arguments.seed is None else arguments.seed,

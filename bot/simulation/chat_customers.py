@@ -38,7 +38,7 @@ class FlakyBrowser:
     @contextlib.asynccontextmanager
     async def visiting(self) -> AsyncIterator[FlakyBrowser]:
         """With a session and an open stream, for as long as the block lasts."""
-        told = await self._insist(f"/chat/{self._stage.doors.chat_inbox}/session", {})
+        told = await self._insist(f"/chat/{self._stage.chat_inbox}/session", {})
         self._headers = {"Authorization": f"Bearer {told['token']}"}
         listening = asyncio.create_task(self._listen())
         try:
@@ -107,7 +107,7 @@ class FlakyBrowser:
         ) as response:
             async for event_id, kind, data in read_events(response.content):
                 self._take(event_id, kind, data)
-                seen += 1
+                seen += bool(event_id)
                 if seen >= self._steadiness:
                     self._stage.ledger.tell("chat", f"~ {self._exchange}: connection lost")
                     return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -29,7 +30,6 @@ class DeskDoors:
 
     url: str
     api_token: str
-    chat_inbox: str
     lmtp_port: int | None = None
 
 
@@ -38,6 +38,7 @@ class Stage:
     """One simulation while it runs."""
 
     doors: DeskDoors
+    chat_inbox: str
     ledger: Ledger
     mail: MailWorld
     slack: SlackWorkspace
@@ -45,6 +46,15 @@ class Stage:
     http: aiohttp.ClientSession
     dice: random.Random
     questions: Sequence[str] = QUESTIONS
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """What the desk's own API says. Raises aiohttp.ClientError."""
+        headers = {"Authorization": f"Bearer {self.doors.api_token}"}
+        url = f"{self.doors.url}/api/v1{path}"
+        async with self.http.get(url, headers=headers) as response:
+            response.raise_for_status()
+            told: dict[str, Any] = await response.json()
+            return told
 
     def ask(self, exchange: Exchange) -> str:
         """The text of a customer's next message."""

@@ -12,10 +12,9 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,7 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.messages import ChannelName
 from bot.simulation import chat_customers, mail_customers, slack_customers
 from bot.simulation.doors import InboxNames, questions_of, temporary_inboxes
-from bot.simulation.ledger import Ledger, first_mark
+from bot.simulation.ledger import CHANNELS, Ledger, first_mark
 from bot.simulation.mail_world import MailWorld
 from bot.simulation.slack_events import SlackEvents
 from bot.simulation.slack_workspace import SlackWorkspace
@@ -51,6 +50,7 @@ class Plan:
     """
 
     lasting: timedelta = timedelta(minutes=1)
+    channels: tuple[ChannelName, ...] = CHANNELS
     seed: int = 0
     pause_s: float = 2.0
     at_once: int = 4
@@ -67,15 +67,13 @@ async def run_world(
 ) -> Ledger:
     """Let customers write to a running desk, and return what came of it.
 
-    `doors.chat_inbox` is set here. Raises SimulationError where the desk does not see the
-    temporary inboxes. However this ends, they are removed.
+    Raises SimulationError where the desk does not see the temporary inboxes. However this
+    ends, they are removed.
     """
     ledger = Ledger(show)
     names = InboxNames.of(secrets.token_hex(3))
-    async with _outside(sessions, replace(doors, chat_inbox=names.chat), plan, ledger, names) as (
-        stage
-    ):
-        await _until_doors_are_open(stage)
+    async with open_world(sessions, doors, names, ledger, plan.seed) as stage:
+        await until_doors_are_open(stage, plan.channels)
         staff = asyncio.create_task(slack_customers.answer_handoffs(stage))
         try:
             await _let_customers_come(stage, plan)
@@ -88,14 +86,14 @@ async def run_world(
 
 
 @contextlib.asynccontextmanager
-async def _outside(
+async def open_world(
     sessions: sessionmaker[Session],
     doors: DeskDoors,
-    plan: Plan,
-    ledger: Ledger,
     names: InboxNames,
+    ledger: Ledger,
+    seed: int = 0,
 ) -> AsyncIterator[Stage]:
-    """All servers of the world outside, and the desk connected to them."""
+    """All servers of the world outside, and the desk connected to them, while the block lasts."""
     suffix = names.chat.rpartition("-")[2]
     mail = MailWorld(company=f"support@simulation-{suffix}.example")
     slack = SlackWorkspace(f"T0SIM{suffix.upper()}", f"xoxb-simulated-{secrets.token_hex(16)}")
@@ -114,20 +112,20 @@ async def _outside(
         await asyncio.to_thread(inboxes.__enter__)
         stack.push_async_callback(_leave, inboxes)
         found = await asyncio.to_thread(questions_of, sessions)
-        dice = random.Random(plan.seed)
-        yield Stage(doors, ledger, mail, slack, events, http, dice, found or QUESTIONS)
+        dice = random.Random(seed)
+        yield Stage(doors, names.chat, ledger, mail, slack, events, http, dice, found or QUESTIONS)
 
 
 async def _leave(inboxes: contextlib.AbstractContextManager[None]) -> None:
     await asyncio.shield(asyncio.to_thread(inboxes.__exit__, None, None, None))
 
 
-async def _until_doors_are_open(stage: Stage) -> None:
-    """The desk looks for new inboxes every few seconds."""
+async def until_doors_are_open(stage: Stage, channels: Sequence[ChannelName] = CHANNELS) -> None:
+    """The desk looks for new inboxes every few seconds. Raises SimulationError."""
     challenge = json.dumps({"type": "url_verification", "challenge": "open?"}).encode()
     deadline = time.monotonic() + DOORS_OPEN_WITHIN_S
     stage.ledger.tell("", "waiting for the desk to see the temporary inboxes")
-    while not stage.mail.imap.lines:
+    while "email" in channels and not stage.mail.imap.lines:
         _give_up_after(deadline, "The channels process does not read the temporary mailbox")
         await asyncio.sleep(0.2)
     while (await stage.events.post("/slack/events", challenge)).status != 200:
@@ -144,8 +142,8 @@ async def _let_customers_come(stage: Stage, plan: Plan) -> None:
     """Every channel's stories in turn, until the time is over; then those who came finish."""
     ends_at = time.monotonic() + plan.lasting.total_seconds()
     async with asyncio.TaskGroup() as group:
-        for channel, stories in STORIES.items():
-            group.create_task(_tell_stories(stage, plan, channel, stories, ends_at))
+        for channel in plan.channels:
+            group.create_task(_tell_stories(stage, plan, channel, STORIES[channel], ends_at))
 
 
 async def _tell_stories(
@@ -195,7 +193,7 @@ async def read_stored(stage: Stage, names: InboxNames) -> dict[str, list[int]]:
     """By the desk's own API: in which conversations the message of each mark stands."""
     stored: dict[str, list[int]] = defaultdict(list)
     for number in await _conversations(stage, names):
-        found = await _get(stage, f"/conversations/{number}/messages?limit=200")
+        found = await stage.get(f"/conversations/{number}/messages?limit=200")
         for message in found["items"]:
             mark = first_mark(message["text"])
             if mark is not None and message["author"] == "contact":
@@ -208,18 +206,9 @@ async def _conversations(stage: Stage, names: InboxNames) -> list[int]:
     numbers: list[int] = []
     cursor = ""
     while True:
-        page = await _get(stage, f"/conversations?limit=200{cursor}")
+        page = await stage.get(f"/conversations?limit=200{cursor}")
         own = [one["number"] for one in page["items"] if one["inbox"] in names.all]
         numbers += own
         if not own or page["next_cursor"] is None:
             return numbers
         cursor = f"&cursor={page['next_cursor']}"
-
-
-async def _get(stage: Stage, path: str) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {stage.doors.api_token}"}
-    url = f"{stage.doors.url}/api/v1{path}"
-    async with stage.http.get(url, headers=headers) as response:
-        response.raise_for_status()
-        told: dict[str, Any] = await response.json()
-        return told

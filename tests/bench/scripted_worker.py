@@ -31,7 +31,7 @@ from bot.answering.outcome import (
     Knowledge,
     Outcome,
 )
-from bot.conversations import Claim, claims, steps
+from bot.conversations import Claim, budgets, claims, steps
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.events import Publisher
 from bot.queue import Queue
@@ -165,7 +165,7 @@ def mark_bugs(script: Script) -> None:
     claim_run, lock_claimed, spend, sweep = (
         conversations.claim_run,
         claims._lock_claimed,
-        claims.spend,
+        budgets.spend,
         runs.sweep,
     )
 

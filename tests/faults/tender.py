@@ -1,8 +1,9 @@
 """A scripted desk under Frontdesk's own supervisor, in a process of its own.
 
 `python -m tests.faults.tender HOME [NAME...]` starts Postgres, Valkey, web, workers of these names
-and beat as `up` does (and the channels process, if `channels` is among the names), writes HOME/run/desk.json and tends them until SIGTERM. Whoever starts it may kill any of them:
-the pids stand in HOME/run/NAME.pid.
+and beat as `up` does, and the channels process if `channels` is among the names. It writes
+HOME/run/desk.json and tends them until SIGTERM. Whoever starts it may kill any of them: the pids
+stand in HOME/run/NAME.pid.
 """
 
 from __future__ import annotations
