@@ -21,7 +21,9 @@ Wanted = Literal["answer", "silence", "loop"]
 By = Literal["bot", "person"]
 CHANNELS: tuple[ChannelName, ...] = ("chat", "email", "slack")
 LOOP_REPLIES = 3
-LOOP_QUIET_S = 8.0
+# A loop has come to rest this long after its last mail was given to people, or if that is not
+# told to anybody, this long after anything moved.
+LOOP_QUIET_S, LOOP_SILENT_S = 5.0, 60.0
 NAMES = ("Ada", "Ben", "Chen", "Dara", "Elif", "Finn", "Gita", "Hugo", "Ines", "Juri")
 # The numbers of the conversations in which each mark's message is stored.
 Stored = Mapping[str, Sequence[int]]
@@ -46,7 +48,7 @@ class Exchange:
     unmarked: int = 0
     marks: list[str] = field(default_factory=list)
     replies: dict[str, By] = field(default_factory=dict)
-    is_handed_off: bool = False
+    handed_off: set[str] = field(default_factory=set)
     asked_of_people: int = 0
     moved_at: float = field(default_factory=time.monotonic)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,12 +82,19 @@ class Exchange:
         return list(self.replies.values()).count(by)
 
     @property
+    def is_handed_off(self) -> bool:
+        """Whether the staff were called."""
+        return bool(self.handed_off)
+
+    @property
     def is_settled(self) -> bool:
         """Nothing more is waited for. People who were asked are waited for, too."""
         if self.wants == "silence":
             return True
         if self.wants == "loop":
-            return time.monotonic() - self.moved_at > LOOP_QUIET_S
+            is_given_up = self.marks[-1:] and self.marks[-1] in self.handed_off
+            quiet_s = LOOP_QUIET_S if is_given_up else LOOP_SILENT_S
+            return time.monotonic() - self.moved_at > quiet_s
         return bool(self.replies) and self.count("person") >= self.asked_of_people
 
     def __str__(self) -> str:
@@ -162,10 +171,10 @@ class Ledger:
         self.tell(exchange.channel, f"→ {mark} ({exchange.story})")
         return mark
 
-    def owner_of(self, text: str) -> Exchange | None:
-        """Whose mark stands last in a text."""
-        owners = [self._owners[mark] for mark in _MARK.findall(text) if mark in self._owners]
-        return owners[-1] if owners else None
+    def find(self, text: str) -> tuple[str, Exchange] | None:
+        """The mark that stands last in a text, and whose it is."""
+        marks = [mark for mark in _MARK.findall(text) if mark in self._owners]
+        return (marks[-1], self._owners[marks[-1]]) if marks else None
 
     def refuse(self, channel: ChannelName, what: str, *, is_refused: bool) -> None:
         """Something was sent that must be refused."""
@@ -176,9 +185,9 @@ class Ledger:
             self.wrong.append((channel, f"{what} was not refused"))
             self.tell(channel, f"! {what}: NOT refused")
 
-    def hand_off(self, exchange: Exchange) -> None:
-        """The staff were called."""
-        exchange.is_handed_off = True
+    def hand_off(self, exchange: Exchange, mark: str) -> None:
+        """The staff were called to a message."""
+        exchange.handed_off.add(mark)
         exchange.moved_at = time.monotonic()
         self.tell(exchange.channel, f"↑ {exchange} handed to people")
 

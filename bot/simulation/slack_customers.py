@@ -178,11 +178,13 @@ async def answer_handoffs(stage: Stage) -> None:
 
 
 async def _answer_post(stage: Stage, post: dict[str, Any]) -> None:
-    exchange = stage.ledger.owner_of(json.dumps([post["text"], post.get("blocks", [])]))
-    if exchange is None or exchange.is_handed_off:
+    found = stage.ledger.find(json.dumps([post["text"], post.get("blocks", [])]))
+    if found is None or found[0] in found[1].handed_off:
         return
-    stage.ledger.hand_off(exchange)
-    if exchange.wants != "answer" or not exchange.people_answer:
+    mark, exchange = found
+    is_first = not exchange.is_handed_off
+    stage.ledger.hand_off(exchange, mark)
+    if exchange.wants != "answer" or not exchange.people_answer or not is_first:
         return
     exchange.expect_person()
     if "frontdesk_take_over" in _buttons(post.get("blocks", [])):

@@ -27,7 +27,7 @@ from tests.faults.tender import CHANNELS
 
 pytestmark = pytest.mark.kill
 
-LASTING = timedelta(seconds=9)
+LASTING = timedelta(seconds=8)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_loop_has_stopped_after_at_most_three_replies(replies: int, stopped: i
     robot = ledger.begin("email", "robot", "loop")
     for number in range(replies):
         robot.reply(str(number))
-    robot.moved_at -= 60
+    robot.moved_at -= 600
     ledger.close({})
     assert row_of(ledger, "email").loops_stopped == stopped
     assert bool(ledger.faults()) == (not stopped)
