@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import secrets
 import signal
 import sys
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         pause_s=arguments.pause,
         patience=timedelta(seconds=arguments.patience),
     )
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd's own deprecations
     out = sys.stderr if arguments.json else sys.stdout
     with open_sessions(settings) as sessions:
         ledger = asyncio.run(

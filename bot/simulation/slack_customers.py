@@ -19,6 +19,8 @@ ANSWERED_WITHIN_S = 300.0
 LOOK_EVERY_S = 0.3
 TOO_OLD_S = 600.0
 GUESS = "a guess"
+# A person answers no card within the moment in which its post is still being confirmed.
+BEA_READS_S = 4.0
 
 
 async def arrive(stage: Stage) -> str:
@@ -168,13 +170,14 @@ STORIES = (
 
 async def answer_handoffs(stage: Stage) -> None:
     """Bea reads the cards and the notices of the staff's channel and answers under them."""
-    answered: set[str] = set()
-    while True:
-        for post in stage.slack.posts(STAFF_CHANNEL):
-            if post["ts"] not in answered:
-                answered.add(post["ts"])
-                await _answer_post(stage, post)
-        await asyncio.sleep(LOOK_EVERY_S)
+    read: set[str] = set()
+    async with asyncio.TaskGroup() as group:
+        while True:
+            for post in stage.slack.posts(STAFF_CHANNEL):
+                if post["ts"] not in read:
+                    read.add(post["ts"])
+                    group.create_task(_answer_post(stage, post))
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _answer_post(stage: Stage, post: dict[str, Any]) -> None:
@@ -187,6 +190,7 @@ async def _answer_post(stage: Stage, post: dict[str, Any]) -> None:
     if exchange.wants != "answer" or not exchange.people_answer or not is_first:
         return
     exchange.expect_person()
+    await asyncio.sleep(BEA_READS_S)
     if "frontdesk_take_over" in _buttons(post.get("blocks", [])):
         await stage.events.click(BEA, STAFF_CHANNEL, post, "frontdesk_take_over")
     text = f"This is Bea: I have looked into it, {exchange.marks[-1]}."
