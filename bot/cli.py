@@ -53,6 +53,7 @@ COMMANDS = {
     "restore": Command("restore", "bring a backup back into an empty database"),
     "keys": Command("keys", "make, list and rotate keys"),
     "slack": Command("slack", "the Slack app's manifest; connect an inbox to a workspace"),
+    "simulate": Command("simulate", "let simulated customers write by chat, e-mail and Slack"),
     "version": Command("version", "print the version"),
 }
 

@@ -13,7 +13,7 @@ class Running:
     """What `up` tells of itself. Secrets stand in the files that it names, never here.
 
     `page_url` is what customers open; `api_url` is the web process as this machine reaches it.
-    Neither has a path: the API is below `/api/v1`.
+    Neither has a path: the API is below `/api/v1`. `lmtp` is where mail servers hand mail over.
     """
 
     pid: int
@@ -23,6 +23,7 @@ class Running:
     redis_url_file: str
     master_key_file: str
     api_token_file: str
+    lmtp: str | None = None
 
 
 def read_running(home: Path) -> Running | None:

@@ -324,6 +324,7 @@ class _Up:
             redis_url_file=str(self._files.redis_url),
             master_key_file=str(self._files.master_key),
             api_token_file=str(self._files.api_token),
+            lmtp=self._settings.lmtp,
         )
 
     def _greet(self) -> None:

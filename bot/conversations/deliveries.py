@@ -24,6 +24,8 @@ GROWING_CHANNELS: frozenset[ChannelName] = frozenset({"slack"})
 REVISE_EVERY = timedelta(seconds=1.5)
 # An inbox's settings: where its cards go, and of which inboxes (of all, where none is named).
 STAFF_CHANNEL, STAFF_OF = "staff_channel", "staff_of"
+# Marks the inboxes of `frontdesk simulate`: no handoff of theirs calls real people, nor back.
+SIMULATED = "simulated"
 # The staff channel that only takes notices: nothing can be revised or answered there.
 NOTICES_ONLY = "webhook"
 # How the client id of a message begins that was written under a card: it is there already.
@@ -151,9 +153,14 @@ def _newest_message(session: Session, conversation: Conversation) -> UUID | None
 
 
 def _staff_inboxes(session: Session, conversation: Conversation) -> list[Inbox]:
-    own = session.get_one(Inbox, conversation.inbox_id).name
+    own = session.get_one(Inbox, conversation.inbox_id)
     query = select(Inbox).where(Inbox.settings.has_key(STAFF_CHANNEL)).order_by(Inbox.name)
-    return [inbox for inbox in session.scalars(query) if own in inbox.settings.get(STAFF_OF, [own])]
+    return [
+        inbox
+        for inbox in session.scalars(query)
+        if own.name in inbox.settings.get(STAFF_OF, [own.name])
+        and bool(inbox.settings.get(SIMULATED)) == bool(own.settings.get(SIMULATED))
+    ]
 
 
 def _has_card(session: Session, message_id: UUID, place: str) -> bool:

@@ -80,6 +80,7 @@ class ImapConnection:
 
     def uids_after(self, last_uid: int) -> list[int]:
         """UIDs above that one, in their order."""
+        self._is_told_of_mail()  # what was told before this search is found by it
         # `n:*` always names the last message, even below n (RFC 9051 section 9, seq-range).
         return sorted(uid for uid in self._search("UID", f"{last_uid + 1}:*") if uid > last_uid)
 
@@ -103,7 +104,11 @@ class ImapConnection:
 
     def wait(self, seconds: float) -> None:
         """Return when something may have come, or after so many seconds."""
-        if not self._can_idle():
+        can_idle = self._can_idle()
+        self._client.noop()
+        if self._is_told_of_mail():
+            return
+        if not can_idle:
             self._aborted.wait(seconds)
             self._client.noop()
             return
@@ -129,6 +134,15 @@ class ImapConnection:
     @property
     def _client(self) -> imaplib.IMAP4:
         return self._box.client
+
+    def _is_told_of_mail(self) -> bool:
+        """Whether an answer since the last look told of new mail.
+
+        IDLE does not tell it again, and some servers tell in IDLE of nothing that came before.
+        """
+        # EXISTS may stand before the answer to any command (RFC 9051 section 7).
+        _, told = self._client.response("EXISTS")
+        return told != [None]
 
     def _can_idle(self) -> bool:
         # Asked after the log-in: some servers tell only then what they can.

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,14 @@ from sqlalchemy.orm import Session
 from bot import conversations
 from bot.answering.engine import Engine
 from bot.answering.outcome import (
+    Action,
     AnswerRequest,
     AnswerStream,
     CheckedSentence,
     Knowledge,
     Outcome,
 )
-from bot.conversations import Claim, claims, steps
+from bot.conversations import Claim, budgets, claims, steps
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.events import Publisher
 from bot.queue import Queue
@@ -67,6 +69,9 @@ class ScriptedAnswer:
         self, request: AnswerRequest, knowledge: Knowledge, engine: Engine | None
     ) -> AnswerStream:
         self._points.reach("worker.after_claim")
+        if self._script.answers_anything:
+            yield from self._answer_anything(request)
+            return
         asked = [number_of(turn.text) for turn in request.turns[-request.unanswered :]]
         reply = reply_to(asked, self._script.parts)
         known = 0 if self._script.is_planted("no_resume") else len(request.shown)
@@ -77,6 +82,15 @@ class ScriptedAnswer:
             self._points.reach("worker.between_sentences")
         self._points.reach("worker.before_finish")
         yield scripted_outcome(" ".join(reply))
+
+    def _answer_anything(self, request: AnswerRequest) -> AnswerStream:
+        """Three sentences; every question about a phone is handed to people."""
+        sentences = [f"Part {part} of the scripted answer." for part in range(1, 4)]
+        for sentence in sentences[len(request.shown) :]:
+            self._pause()
+            yield CheckedSentence(sentence, None, verbatim=True)
+        action: Action = "handoff" if "phone" in request.turns[-1].text else "answer"
+        yield replace(scripted_outcome(" ".join(sentences)), action=action)
 
     def _pause(self) -> None:
         """A sentence's time; a file named `hang` in the folder makes the model hang."""
@@ -163,9 +177,10 @@ def mark_points(points: Points) -> None:
 
 def mark_bugs(script: Script) -> None:
     """Let the bugs of the worker come out while they are planted."""
-    claim_run, lock_claimed, sweep = (
+    claim_run, lock_claimed, spend, sweep = (
         conversations.claim_run,
         claims._lock_claimed,
+        budgets.spend,
         runs.sweep,
     )
 
@@ -180,12 +195,16 @@ def mark_bugs(script: Script) -> None:
             return steps.lock(session, claim.conversation_id)
         return lock_claimed(session, claim)
 
+    def spend_or_not(session: Session, *args: Any) -> Any:
+        return None if script.is_planted("no_budget") else spend(session, *args)
+
     def sweep_or_not(made: Runtime) -> None:
         if not script.is_planted("no_sweep"):
             sweep(made)
 
     _replace(conversations, "claim_run", claim_though_held)
     _replace(claims, "_lock_claimed", lock_only)
+    _replace(claims, "spend", spend_or_not)
     _replace(runs, "sweep", sweep_or_not)
 
 

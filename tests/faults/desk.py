@@ -96,6 +96,11 @@ class Desk:
     def master_key(self) -> str:
         return self._told["master_key"]
 
+    @property
+    def lmtp_port(self) -> int:
+        """Where the channels process takes mail, in a desk that has one."""
+        return int(self._told["lmtp"].rpartition(":")[2])
+
     def pid(self, name: str) -> int:
         """The pid that the supervisor last wrote for a component."""
         file = self.home / "run" / f"{name}.pid"

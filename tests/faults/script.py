@@ -19,12 +19,16 @@ SABOTAGES = {
     "no_resume": "a run repeats the sentences that the one before it had shown",
     "no_dedup": "the browser's client id is not compared",
     "no_position": "a stream that comes back is told everything again",
+    "no_budget": "automatic replies are not counted",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The settings of scripted processes; they travel as environment variables."""
+    """The settings of scripted processes; they travel as environment variables.
+
+    With `answers_anything` the customers need not be the script's, as in a simulation.
+    """
 
     folder: Path
     lease: timedelta = timedelta(seconds=20)
@@ -32,6 +36,7 @@ class Script:
     sentence_s: float = 0.08
     drain_s: float = 20.0
     parts: int = PARTS
+    answers_anything: bool = False
 
     def plant(self, sabotage: str) -> None:
         """Plant a bug in the running desk, or with "" take it out again."""
@@ -51,6 +56,7 @@ class Script:
             "SCRIPT_SENTENCE_S": str(self.sentence_s),
             "SCRIPT_DRAIN_S": str(self.drain_s),
             "SCRIPT_PARTS": str(self.parts),
+            "SCRIPT_ANYTHING": "1" if self.answers_anything else "",
         }
 
     @staticmethod
@@ -62,6 +68,7 @@ class Script:
             sentence_s=float(environ["SCRIPT_SENTENCE_S"]),
             drain_s=float(environ["SCRIPT_DRAIN_S"]),
             parts=int(environ.get("SCRIPT_PARTS", PARTS)),
+            answers_anything=bool(environ.get("SCRIPT_ANYTHING")),
         )
 
 

@@ -1,8 +1,9 @@
 """A scripted desk under Frontdesk's own supervisor, in a process of its own.
 
-`python -m tests.faults.tender HOME` starts Postgres, Valkey, web, workers and beat as `up` does,
-writes HOME/run/desk.json and tends them until SIGTERM. Whoever starts it may kill any of them:
-the pids stand in HOME/run/NAME.pid.
+`python -m tests.faults.tender HOME [NAME...]` starts Postgres, Valkey, web, workers of these names
+and beat as `up` does, and the channels process if `channels` is among the names. It writes
+HOME/run/desk.json and tends them until SIGTERM. Whoever starts it may kill any of them: the pids
+stand in HOME/run/NAME.pid.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from bot.up import CHECKOUT, GRACE_S, QUEUES, answers_http
 
 INBOX = "faults"
 HOST = "127.0.0.1"
+CHANNELS = "channels"
 
 
 class Tender:
@@ -33,7 +35,9 @@ class Tender:
 
     def __init__(self, home: Path, worker_names: list[str], stop: StopRequest) -> None:
         self._home = home
-        self._workers = worker_names
+        self._workers = [name for name in worker_names if name != CHANNELS]
+        self._has_channels = CHANNELS in worker_names
+        self._lmtp = f"{HOST}:{find_free_port(HOST)}"
         self._servers = LocalServers(home)
         self._port = find_free_port(HOST)
         self._stop = stop
@@ -72,6 +76,7 @@ class Tender:
             "database_url": self._servers.database_url,
             "redis_url": self._servers.redis_url,
             "master_key": master_key,
+            "lmtp": self._lmtp,
         }
         unfinished = self._home / "run" / "desk.new"
         unfinished.touch(mode=0o600)
@@ -90,6 +95,7 @@ class Tender:
             "FRONTDESK_HOST": HOST,
             "FRONTDESK_PORT": str(self._port),
             "FRONTDESK_ENGINE": "none",
+            "FRONTDESK_LMTP": self._lmtp,
             "PYTHONPATH": str(CHECKOUT),
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": "1",
@@ -99,8 +105,10 @@ class Tender:
         celery = [sys.executable, "-P", "-m", "celery", "-A", "tests.bench.scripted_worker"]
         schedule = str(self._home / "run" / "beat-schedule")
         web = [sys.executable, "-P", "-m", "tests.bench.scripted_web"]
+        channels = [sys.executable, "-P", "-m", "bot", "channels"]
         return [
             self._program("web", web, environ, self._web_answers),
+            *([self._program(CHANNELS, channels, environ)] if self._has_channels else []),
             *(self._worker(name, celery, environ) for name in self._workers),
             self._program("beat", [*celery, "beat", "-s", schedule], environ),
         ]
