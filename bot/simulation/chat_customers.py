@@ -45,7 +45,9 @@ class FlakyBrowser:
             yield self
         finally:
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            (ended,) = await asyncio.gather(listening, return_exceptions=True)
+            if isinstance(ended, Exception):  # not the cancellation: it stopped listening before
+                self._stage.ledger.wrong.append(("chat", f"{self._exchange}: {ended!r}"))
 
     async def say(self, text: str, copies: int = 1, path: str = "/chat/messages") -> None:
         """Send a message, in several copies at once where the network stutters."""
