@@ -45,7 +45,9 @@ class FlakyBrowser:
             yield self
         finally:
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            (ended,) = await asyncio.gather(listening, return_exceptions=True)
+            if isinstance(ended, Exception):  # not the cancellation: it stopped listening before
+                self._stage.ledger.wrong.append(("chat", f"{self._exchange}: {ended!r}"))
 
     async def say(self, text: str, copies: int = 1, path: str = "/chat/messages") -> None:
         """Send a message, in several copies at once where the network stutters."""
@@ -105,6 +107,11 @@ class FlakyBrowser:
         async with self._stage.http.get(
             f"{self._stage.doors.url}/chat/events", headers=headers, timeout=STREAM_TIMEOUT
         ) as response:
+            if response.status != 200:
+                told = f"~ {self._exchange}: stream refused ({response.status})"
+                self._stage.ledger.tell("chat", told)
+                await asyncio.sleep(float(response.headers.get("Retry-After", RETRY_S)))
+                return
             async for event_id, kind, data in read_events(response.content):
                 self._take(event_id, kind, data)
                 seen += bool(event_id)
@@ -148,12 +155,13 @@ def _place(event_id: str) -> tuple[int, int]:
 
 
 async def _until_settled(exchange: Exchange) -> None:
-    """Stay on the page until the matter is settled, and a little longer for what comes twice."""
+    """Stay on the page until the matter is settled and stays so: people may be called after it."""
+    settled_s = 0.0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_STAY_S):
-            while not exchange.is_settled:  # noqa: ASYNC110 - loops settle by the clock
+            while settled_s < 2.0:
                 await asyncio.sleep(0.2)
-    await asyncio.sleep(2.0)
+                settled_s = settled_s + 0.2 if exchange.is_settled else 0.0
 
 
 # -- the stories -----------------------------------------------------------------------------

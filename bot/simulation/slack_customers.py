@@ -195,7 +195,10 @@ async def _answer_post(stage: Stage, post: dict[str, Any]) -> None:
         await stage.events.click(BEA, STAFF_CHANNEL, post, "frontdesk_take_over")
     text = f"This is Bea: I have looked into it, {exchange.marks[-1]}."
     root = post.get("thread_ts") or post["ts"]
-    await stage.events.write(BEA, STAFF_CHANNEL, text, thread_ts=root)
+    _, taken = await stage.events.write(BEA, STAFF_CHANNEL, text, thread_ts=root)
+    if not taken.is_taken:
+        told = f"{exchange}: Bea's answer was not taken ({taken.status})"
+        stage.ledger.wrong.append(("slack", told))
 
 
 def _buttons(blocks: Sequence[dict[str, Any]]) -> list[str]:
