@@ -59,7 +59,7 @@ def doors(desk: Desk, sessions: sessionmaker[Session]) -> DeskDoors:
 
 
 async def simulate(sessions: sessionmaker[Session], doors: DeskDoors, **changes: Any) -> Ledger:
-    plan = Plan(seed=1, pause_s=0.6, patience=timedelta(seconds=40), **changes)
+    plan = Plan(seed=1, pause_s=0.6, patience=timedelta(seconds=120), **changes)
     ledger = await run_world(sessions, doors, plan, print)
     print(table(ledger))
     return ledger
