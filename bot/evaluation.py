@@ -170,9 +170,14 @@ def is_right(question: Question, reply: Mapping[str, Any]) -> bool:
 
 
 def holds(text: str, phrase: str) -> bool:
-    """Whether the phrase stands in the text: not inside a longer word or number."""
-    pattern = re.escape(_plain(phrase))
-    return re.search(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])", _plain(text)) is not None
+    """Whether the phrase stands in the text: not inside a longer word or number.
+
+    Chinese has no such ends, and a version may be written with a v.
+    """
+    wanted = _plain(phrase)
+    begin = r"(?<![a-z0-9])v?" if wanted[:1].isascii() else ""
+    end = r"(?![a-z0-9])" if wanted[-1:].isascii() else ""
+    return re.search(begin + re.escape(wanted) + end, _plain(text)) is not None
 
 
 def _plain(text: str) -> str:

@@ -66,6 +66,8 @@ def test_a_reply_is_judged(
         ("enclosed", "closed", False),
         ("use Arduino_HS300X now", "HS300X", True),
         ("it is _not_ sold", "is not sold", True),
+        ("versions before v0.4.0.", "0.4.0", True),
+        ("接到顶部 silk 的终端", "顶部", True),
     ],
 )
 def test_a_phrase_is_never_found_inside_another(text: str, phrase: str, found: bool) -> None:
