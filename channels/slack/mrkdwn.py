@@ -17,8 +17,8 @@ PART_CHARS = 3500
 _MARKUP = re.compile(r"<([^<>\n]*)>")
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 _LINK = re.compile(
-    r"\[(?P<label>[^\[\]<>|\n]{1,300})\]\((?P<to>(?:https?://|mailto:)[^\s<>|()]{1,2000})\)"
-    r"|(?P<bare>https?://[^\s<>|\"']{1,2000})"
+    r"\[(?P<label>[^\[\]<>|`\n]{1,300})\]\((?P<to>(?:https?://|mailto:)[^\s<>|`()]{1,2000})\)"
+    r"|(?P<bare>https?://[^\s<>|`\"']{1,2000})"
 )
 _AFTER_LINK = ".,;:!?)]}*_~'"
 _BROADCASTS = {"!channel": "@channel", "!here": "@here", "!everyone": "@everyone"}

@@ -139,7 +139,8 @@ class _Exchange:
         """Send it and hand on what comes, until the end or an error."""
         self._request.begin()
         try:
-            self._read(self._send())
+            with self._send() as response:
+                self._read(response)
         except (OSError, http.client.HTTPException) as error:
             self._fail(f"the engine server cannot be reached or hung up ({type(error).__name__})")
         except EngineError as error:
@@ -163,6 +164,7 @@ class _Exchange:
         self._connection = self._server.connect()
         response = self._server.post(self._connection, json.dumps(self._body).encode())
         if response.status != http.client.OK:
+            response.close()
             raise EngineError(f"the engine server answered with HTTP status {response.status}")
         return response
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.slack.emoji import EMOJI
@@ -104,6 +104,7 @@ def test_every_angle_bracket_that_is_sent_is_one_of_a_link(text: str) -> None:
     assert not set(without_links) & {"<", ">"}
 
 
+@example("https://``0`")
 @given(HOSTILE.filter(lambda text: not any(f":{name}:" in text for name in EMOJI)))
 def test_what_is_written_is_read_back_word_for_word(text: str) -> None:
     assert decode(encode(text)) == text.strip()
