@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -22,6 +23,9 @@ from bot.sealing import Keyring, MasterKey
 from bot.settings import Settings
 
 TEMPLATE = "frontdesk_template"
+hypothesis.settings.register_profile("ci", derandomize=True)  # new finds are for developers
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 os.environ["COLUMNS"] = "120"  # tables fit the terminal; the tests' is the same everywhere
 _numbers = itertools.count(1)
 
