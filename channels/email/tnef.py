@@ -40,7 +40,9 @@ def read_tnef(raw: bytes) -> Unwrapped | None:
             if isinstance(one.data, bytes)
         )
         return Unwrapped(_as_text(parsed.body), _as_text(parsed.htmlbody), files)
-    except Exception:
+    except (
+        Exception
+    ):  # the library raises whatever damaged bytes make of it; the mail stays readable
         return None
 
 
