@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from bot.api.endpoints import (
     answer_with,
     read_limit,
 )
+from bot.api.inboxes import inbox_id_of
 from bot.api.models import (
     Article,
     ArticleIn,
@@ -200,12 +200,7 @@ def _set_policy(inbox: Inbox, policy: PolicySetting) -> None:
 
 
 def _inbox_id(session: Session, name: str | None) -> UUID | None:
-    if name is None:
-        return None
-    found = session.scalar(select(Inbox.id).where(Inbox.name == name))
-    if found is None:
-        raise Refusal(404, "no_such_inbox", f"There is no inbox named {name[:100]!r}.")
-    return found
+    return None if name is None else inbox_id_of(session, name)
 
 
 def _segment(request: web.Request, name: str) -> str:

@@ -12,15 +12,16 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.api.endpoints import Endpoint, QueryParameter, answer_with
+from bot.api.inboxes import inbox_id_of
 from bot.api.models import AskAnswer, AskRequest
 from bot.events import Hub, run_topic
 from bot.queue import Queue
-from bot.tables import AnswerRun, Inbox, new_id
+from bot.tables import AnswerRun, new_id
 from bot.web.bodies import read_json
 from bot.web.event_stream import HEARTBEAT_SECONDS, next_payload, open_stream
 from bot.web.refusals import Refusal
@@ -120,10 +121,7 @@ class Ask:
 
 def write_question(session: Session, run_id: UUID, asked: AskRequest) -> None:
     """A sealed answer_run that waits for a worker. Raises a 404 Refusal without the inbox."""
-    inbox_id = session.scalar(select(Inbox.id).where(Inbox.name == asked.inbox))
-    if inbox_id is None:
-        raise Refusal(404, "no_such_inbox", f"There is no inbox named {asked.inbox!r}.")
-    run = AnswerRun(id=run_id, inbox_id=inbox_id, state="queued")
+    run = AnswerRun(id=run_id, inbox_id=inbox_id_of(session, asked.inbox), state="queued")
     run.request = json.dumps(asked.model_dump(include={"messages", "locale"}), ensure_ascii=False)
     session.add(run)
     session.flush()

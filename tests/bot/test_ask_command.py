@@ -134,7 +134,7 @@ async def test_with_json_the_last_line_is_exactly_the_response(
 async def test_an_unknown_inbox_is_one_line(shell: Shell) -> None:
     finished = await ask(shell, "Hello?", "--inbox", "nowhere")
     assert finished.status == 1
-    assert finished.err == "frontdesk: There is no inbox named 'nowhere'.\n"
+    assert finished.err == "frontdesk: There is no inbox named 'nowhere'. There are: website.\n"
 
 
 async def test_a_desk_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
