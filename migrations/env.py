@@ -8,6 +8,7 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
+import bot.tables_desk  # its tables belong to the schema
 from bot.database import make_engine
 from bot.settings import Settings
 from bot.tables import Base

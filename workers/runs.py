@@ -376,6 +376,7 @@ def sweep(runtime: Runtime) -> None:
     """Ring for conversations, questions and articles that are due and that nobody holds."""
     with runtime.sessions.begin() as session:
         woken = conversations.wake_snoozed(session)
+        reminded = conversations.remind(session)
         overdue = [
             *conversations.overdue(
                 session, OVERDUE, channels=INTERACTIVE_CHANNELS, limit=ENOUGH_BELLS
@@ -388,7 +389,7 @@ def sweep(runtime: Runtime) -> None:
         ]
         questions = list(session.scalars(_lost_questions()))
         articles = unindexed(session, limit=1)
-    for advance in woken:
+    for advance in (*woken, *reminded):
         runtime.publisher.advanced(advance)
     for conversation_id, channel in overdue[: _room(runtime)]:
         runtime.queue.enqueue_answer(conversation_id, channel)
