@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from bot.dashboard.door import Door
 from bot.dashboard.log_in import LogIn
 from bot.dashboard.me import MyAccount
+from bot.dashboard.pages import Pages
 from bot.dashboard.passwords import Passwords
 from bot.web.rules import Guard, Rule
 
@@ -30,6 +31,7 @@ class Dashboard:
         self._areas: Sequence[Area] = [
             LogIn(sessions, door, passwords),
             MyAccount(sessions, door, passwords),
+            Pages(),  # last: every address that is no API's
         ]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
