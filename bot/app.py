@@ -22,6 +22,7 @@ from bot import migrate
 from bot.api.routes import Api
 from bot.channel import Channel, Receive
 from bot.conversations import PUSHED_CHANNELS
+from bot.dashboard.routes import Dashboard
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
 from bot.events import ANYTHING, Hub, Publisher
@@ -135,8 +136,14 @@ def build_web(settings: Settings) -> web.Application:
         answer_timeout_s=float(settings.answer_timeout_s),
         version=version(),
     )
+    dashboard = Dashboard(parts.sessions, public_url=settings.public_url)
     guards = enforce(
-        {"visitor": chat.authenticate, "token": api.authenticate, "slack": slack.verify}
+        {
+            "visitor": chat.authenticate,
+            "token": api.authenticate,
+            "slack": slack.verify,
+            **dashboard.guards,
+        }
     )
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[tell_refusals, guards])
     app.on_response_prepare.append(add_headers)
@@ -147,6 +154,7 @@ def build_web(settings: Settings) -> web.Application:
     for channel in served:
         app.add_routes(channel.routes(receive))
     app.add_routes(api.routes())
+    app.add_routes(dashboard.routes())
     app.add_routes(SampleShop(parts.sessions).routes())
     app.add_routes(Health(_checks(parts)).routes())
     app.add_routes(Measures(parts.sessions, parts.queue, parts.hub).routes())

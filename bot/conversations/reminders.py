@@ -25,8 +25,8 @@ _TOLD = {
     "hier so bald wie möglich.",
     "es": "No le hemos olvidado: ahora mismo todos están ocupados y alguien le responderá aquí lo "
     "antes posible.",
-    "fr": "Nous ne vous avons pas oublié : tout le monde est occupé en ce moment, et quelqu'un vous "
-    "répondra ici dès que possible.",
+    "fr": "Nous ne vous avons pas oublié : tout le monde est occupé en ce moment, et quelqu'un "
+    "vous répondra ici dès que possible.",
     "ja": "お待たせしており申し訳ございません。ただいま担当者の手がふさがっております。順次こちらで"
     "ご返信いたします。",
     "ar": "لم ننسَك: الجميع مشغولون الآن، وسيرد عليك أحدنا هنا في أقرب وقت ممكن.",

@@ -1,16 +1,38 @@
-"""The dashboard's parts, put together: its API and its pages."""
+"""Everything under /desk: the staff's web application, composed of its areas."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from bot.dashboard.door import Door
+from bot.dashboard.log_in import LogIn
+from bot.dashboard.me import MyAccount
 from bot.dashboard.pages import Pages
+from bot.dashboard.passwords import Passwords
+from bot.web.rules import Guard, Rule
+
+
+class Area(Protocol):
+    """A module of the dashboard: some routes."""
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]: ...
 
 
 class Dashboard:
-    """Everything under /desk."""
+    """The areas, and the guards of their routes."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], *, public_url: str) -> None:
+        door, passwords = Door(sessions, public_url), Passwords()
+        self.guards: Mapping[Rule, Guard] = door.guards()
+        self._areas: Sequence[Area] = [
+            LogIn(sessions, door, passwords),
+            MyAccount(sessions, door, passwords),
+            Pages(),  # last: every address that is no API's
+        ]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        return [*Pages().routes()]
+        return [route for area in self._areas for route in area.routes()]
