@@ -94,6 +94,17 @@ def resolve(session: Session, conversation_id: UUID) -> Advance:
     return Advance(conversation.id, conversation.last_seq)
 
 
+def reopen(session: Session, conversation_id: UUID, agent_id: UUID) -> Advance:
+    """The agent goes on with what was resolved, put aside or taken for spam."""
+    conversation = lock(session, conversation_id)
+    if conversation.status in ("resolved", "snoozed"):
+        conversation.resolved_at = conversation.snoozed_until = conversation.spam_at = None
+        conversation.assignee_id = agent_id
+        change_status(session, conversation, "open")
+    session.flush()
+    return Advance(conversation.id, conversation.last_seq)
+
+
 def snooze(session: Session, conversation_id: UUID, until: datetime) -> Advance:
     """Put a person's conversation aside until a time or the contact's next message."""
     conversation = lock(session, conversation_id)
