@@ -19,7 +19,7 @@ class AgentError(Exception):
 
 def find_or_add_agent(session: Session, name: str) -> UUID:
     """The id of the person of that name, who joins the staff with the first use."""
-    name = _checked(name)
+    name = checked_name(name)
     session.execute(insert(Agent).values(id=new_id(), name=name).on_conflict_do_nothing())
     return find_agent(session, name)
 
@@ -33,7 +33,8 @@ def find_agent(session: Session, name: str) -> UUID:
     return found
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name as it is kept. Raises AgentError."""
     name = name.strip()
     if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
         raise AgentError(f"A name has 1 to {MAX_NAME_CHARS} printable characters.")

@@ -22,6 +22,8 @@ from bot import migrate
 from bot.api.routes import Api
 from bot.channel import Channel, Receive
 from bot.conversations import PUSHED_CHANNELS
+from bot.dashboard.feed import Feed
+from bot.dashboard.routes import Dashboard
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
 from bot.events import ANYTHING, Hub, Publisher
@@ -135,8 +137,21 @@ def build_web(settings: Settings) -> web.Application:
         answer_timeout_s=float(settings.answer_timeout_s),
         version=version(),
     )
+    dashboard = Dashboard(
+        parts.sessions,
+        parts.hub,
+        parts.queue,
+        parts.publisher,
+        parts.drain,
+        public_url=settings.public_url,
+    )
     guards = enforce(
-        {"visitor": chat.authenticate, "token": api.authenticate, "slack": slack.verify}
+        {
+            "visitor": chat.authenticate,
+            "token": api.authenticate,
+            "slack": slack.verify,
+            **dashboard.guards,
+        }
     )
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[tell_refusals, guards])
     app.on_response_prepare.append(add_headers)
@@ -147,11 +162,12 @@ def build_web(settings: Settings) -> web.Application:
     for channel in served:
         app.add_routes(channel.routes(receive))
     app.add_routes(api.routes())
+    app.add_routes(dashboard.routes())
     app.add_routes(SampleShop(parts.sessions).routes())
     app.add_routes(Health(_checks(parts)).routes())
     app.add_routes(Measures(parts.sessions, parts.queue, parts.hub).routes())
     app.on_shutdown.append(lambda _app: _begin_drain(parts))
-    app.cleanup_ctx.append(lambda _app: _run_parts(parts, chat))
+    app.cleanup_ctx.append(lambda _app: _run_parts(parts, chat, dashboard.feed))
     return app
 
 
@@ -177,13 +193,14 @@ def build_parts(settings: Settings) -> Parts:
     )
 
 
-async def _run_parts(parts: Parts, chat: ChatChannel) -> AsyncIterator[None]:
+async def _run_parts(parts: Parts, chat: ChatChannel, feed: Feed) -> AsyncIterator[None]:
     await parts.hub.start()
-    looks = asyncio.create_task(chat.streams.look_again_and_again(), name="streams' look")
+    tasks = [
+        asyncio.create_task(chat.streams.look_again_and_again(), name="streams' look"),
+        asyncio.create_task(feed.run(), name="inbox feed"),
+    ]
     yield
-    looks.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await looks
+    await _cancel(tasks)
     await _close(parts)
 
 

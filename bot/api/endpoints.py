@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
+from bot.web.bodies import answer_with as answer_with
 from bot.web.refusals import Refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -64,10 +65,3 @@ def read_number_cursor(request: web.Request) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 18):
         raise Refusal(422, "invalid", "cursor: not one that this API gave.")
     return int(text)
-
-
-def answer_with(model: BaseModel, status: int = 200) -> web.Response:
-    """A model as JSON."""
-    return web.Response(
-        text=model.model_dump_json(), status=status, content_type="application/json"
-    )

@@ -1,4 +1,4 @@
-"""Request bodies: read up to a limit, parsed once into a pydantic model, refused clearly."""
+"""Bodies: a request's read up to a limit, parsed once into a pydantic model; an answer's made."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ async def read_raw(request: web.Request, max_bytes: int) -> bytes:
         if len(raw) > max_bytes:
             raise _too_large(max_bytes)
     return bytes(raw)
+
+
+def answer_with(model: BaseModel, status: int = 200) -> web.Response:
+    """A model as JSON."""
+    return web.Response(
+        text=model.model_dump_json(), status=status, content_type="application/json"
+    )
 
 
 def _too_large(max_bytes: int) -> Refusal:

@@ -10,7 +10,16 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bot.web.refusals import Refusal
 
-Rule = Literal["public", "visitor", "token", "slack"]
+Rule = Literal[
+    "public",
+    "visitor",
+    "token",
+    "slack",
+    "same_origin",  # whoever asks from the dashboard's own page: the log-in
+    "staff",
+    "supervisor",
+    "admin",
+]
 Guard = Callable[[web.Request], Awaitable[None]]
 H = TypeVar("H", bound=Callable[..., object])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,24 +21,39 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.api.tokens import ensure_token, new_token, revoke_token
 from bot.app import build_parts, build_web, deliver_until
+from bot.dashboard.door import CSRF_HEADER
+from bot.dashboard.sessions import Visit, csrf_token, open_session, revoke
 from bot.machine import find_free_port
 from bot.settings import Settings, SettingsError
 from bot.tables import Inbox
+from bot.tables_staff import Role
 from bot.web.rules import rule_of
+from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.channels.chat.browser import Browser
 from tests.people import make_inbox
 from tests.served import Client, app_of
 
 MARKER = "adas-secret-7f3a"
-PRINCIPALS = ("nobody", "ada", "cyd", "token", "revoked")
+STAFF = ("agent", "supervisor", "admin", "signed_out")
+PRINCIPALS = ("nobody", "ada", "cyd", "token", "revoked", *STAFF)
 # Which principals pass each rule's guard. A rule that is not here fails the test.
 ALLOWED = {
     "public": set(PRINCIPALS),
     "visitor": {"ada", "cyd"},
     "token": {"token"},
     "slack": set(),  # whoever signs as Slack does: tests/channels/slack/test_slack_events.py
+    "same_origin": set(PRINCIPALS),  # from a page of another site: tests/bot/dashboard
+    "staff": {"agent", "supervisor", "admin"},
+    "supervisor": {"supervisor", "admin"},
+    "admin": {"admin"},
 }
-MAY_SEE_MARKER = {"ada", "token"}
+ROLES_OF: dict[str, Role] = {
+    "agent": "agent",
+    "supervisor": "supervisor",
+    "admin": "admin",
+    "signed_out": "admin",  # Cyd, whose session was revoked
+}
+MAY_SEE_MARKER = {"ada", "token", "agent", "supervisor", "admin"}
 STREAM_SECONDS = 1.0
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: what is shown is that it ends by itself, not how fast.
@@ -51,6 +67,8 @@ class Desk:
     client: Client
     inbox: str
     tokens: dict[str, str]
+    staff: dict[str, SignedInDesk]
+    sessions: sessionmaker[Session]
 
 
 @pytest.fixture
@@ -74,7 +92,11 @@ async def desk(
         async with await ada.send(MARKER) as response:
             assert response.status == 201
         tokens = {"ada": ada.token, "cyd": cyd.token, "token": valid, "revoked": revoked}
-        yield Desk(client, inbox, tokens)
+        staff = {name: sign_in(sessions, name, role) for name, role in ROLES_OF.items()}
+        with sessions.begin() as session:
+            gone = staff["signed_out"]
+            assert revoke(session, gone.account_id, gone.session_id)
+        yield Desk(client, inbox, tokens, staff, sessions)
 
 
 def routes_of(app: web.Application) -> list[tuple[str, str, object]]:
@@ -101,7 +123,7 @@ async def test_every_route_lets_in_only_whom_its_rule_names(desk: Desk, principa
         rule = rule_of(handler)
         assert rule is not None
         status, body = await knock(desk, principal, method, path)
-        is_let_in = status != 401
+        is_let_in = status != 401 and not (status == 403 and '"role"' in body)
         if is_let_in != (principal in ALLOWED[rule]):
             wrong.append((method, path, rule, status))
         if MARKER in body and (principal not in MAY_SEE_MARKER or rule == "public"):
@@ -114,26 +136,34 @@ async def test_every_route_lets_in_only_whom_its_rule_names(desk: Desk, principa
 async def knock(desk: Desk, principal: str, method: str, path: str) -> tuple[int, str]:
     """Call a route as somebody; of a stream only what comes in a moment."""
     filled = path.replace("{inbox}", desk.inbox).replace("{number}", "1")
-    for name in (
-        "collection",
-        "external_id",
-        "article",
-        "file",
-        "tail",
-        "message",
-        "attachment",
-        "delivery",
-    ):
-        filled = filled.replace(f"{{{name}}}", "x")
-    token = desk.tokens.get(principal)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    wants_body = method in ("POST", "PUT")
+    filled = re.sub(r"\{\w+(?::[^}]*)?\}", "x", filled)
+    headers = headers_of(desk, principal)
+    wants_body = method in ("POST", "PUT", "PATCH")
     async with desk.client.request(
         method, filled, headers=headers, json={} if wants_body else None, allow_redirects=False
     ) as response:
         if response.content_type == "text/event-stream":
             return response.status, await read_a_moment(response)
         return response.status, await response.text(errors="replace")
+
+
+def headers_of(desk: Desk, principal: str) -> dict[str, str]:
+    """What somebody's requests carry; those of the staff, as their pages send them."""
+    origin = str(desk.client.make_url("/")).rstrip("/")
+    if principal in desk.staff:
+        return anew(desk, desk.staff[principal]).headers(origin)
+    token = desk.tokens.get(principal)
+    return {"Origin": origin, **({"Authorization": f"Bearer {token}"} if token else {})}
+
+
+def anew(desk: Desk, person: SignedInDesk) -> SignedInDesk:
+    """The same person in a new session, if they may have one: a route may have ended the last."""
+    if person is desk.staff["signed_out"]:
+        return person
+    with desk.sessions.begin() as session:
+        opened = open_session(session, person.account_id, "password", Visit("a test", ""))
+        csrf = csrf_token(session, opened.session_id)
+    return replace(person, token=opened.token, session_id=opened.session_id, csrf=csrf)
 
 
 async def read_a_moment(response: Any) -> str:
@@ -145,6 +175,22 @@ async def read_a_moment(response: Any) -> str:
     except TimeoutError:
         response.close()
     return told.decode()
+
+
+async def test_no_write_of_the_staff_goes_without_the_csrf_token(desk: Desk) -> None:
+    origin = str(desk.client.make_url("/")).rstrip("/")
+    admin = desk.staff["admin"].headers(origin)
+    without = {name: value for name, value in admin.items() if name != CSRF_HEADER}
+    open_to_forgery = []
+    for method, path, handler in routes_of(app_of(desk.client)):
+        if method in ("GET", "HEAD") or rule_of(handler) not in ("staff", "supervisor", "admin"):
+            continue
+        filled = re.sub(r"\{\w+(?::[^}]*)?\}", "x", path)
+        for headers in (without, admin | {"Origin": "https://cyd.example"}):
+            async with desk.client.request(method, filled, headers=headers, json={}) as response:
+                if response.status != 403 or "csrf" not in await response.text():
+                    open_to_forgery.append((method, path))
+    assert open_to_forgery == []
 
 
 async def test_a_route_without_a_rule_is_closed(settings: Settings) -> None:

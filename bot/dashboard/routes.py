@@ -1,0 +1,72 @@
+"""Everything under /desk: the staff's web application, composed of its areas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from bot.dashboard.changes import Changes
+from bot.dashboard.contacts import Contacts
+from bot.dashboard.conversation import Conversations
+from bot.dashboard.door import Door
+from bot.dashboard.files import Files
+from bot.dashboard.inbox import InboxLists
+from bot.dashboard.live import Live
+from bot.dashboard.log_in import LogIn
+from bot.dashboard.macros import Macros
+from bot.dashboard.me import MyAccount
+from bot.dashboard.notes import Notes
+from bot.dashboard.pages import Pages
+from bot.dashboard.passwords import Passwords
+from bot.dashboard.search import Search
+from bot.dashboard.tags import Tags
+from bot.events import Hub, Publisher
+from bot.queue import Queue
+from bot.web.event_stream import Drain
+from bot.web.rules import Guard, Rule
+
+
+class Area(Protocol):
+    """A module of the dashboard: some routes."""
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]: ...
+
+
+class Dashboard:
+    """The areas, and the guards of their routes."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        hub: Hub,
+        queue: Queue,
+        publisher: Publisher,
+        drain: Drain,
+        *,
+        public_url: str,
+    ) -> None:
+        door, passwords = Door(sessions, public_url), Passwords()
+        changes = Changes(sessions, queue, publisher)
+        live = Live(sessions, hub, publisher, drain)
+        self.feed = live.feed
+        self.guards: Mapping[Rule, Guard] = door.guards()
+        self._areas: Sequence[Area] = [
+            LogIn(sessions, door, passwords),
+            MyAccount(sessions, door, passwords),
+            InboxLists(sessions),
+            Conversations(sessions, changes),
+            Files(sessions),
+            Notes(changes),
+            Tags(sessions, changes),
+            Macros(sessions),
+            Search(sessions),
+            Contacts(sessions, changes),
+            live,
+            Pages(),  # last: every address that is no API's
+        ]
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        return [route for area in self._areas for route in area.routes()]
