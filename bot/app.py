@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from bot import migrate
 from bot.api.routes import Api
 from bot.channel import Channel, Receive
+from bot.channel_setup import ChannelSetup
 from bot.conversations import PUSHED_CHANNELS
 from bot.dashboard.routes import Dashboard
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
@@ -136,7 +137,13 @@ def build_web(settings: Settings) -> web.Application:
         answer_timeout_s=float(settings.answer_timeout_s),
         version=version(),
     )
-    dashboard = Dashboard(parts.sessions, public_url=settings.public_url)
+    dashboard = Dashboard(
+        parts.sessions,
+        parts.queue,
+        parts.publisher,
+        ChannelSetup(parts.sessions, parts.environ, settings.public_url),
+        public_url=settings.public_url,
+    )
     guards = enforce(
         {
             "visitor": chat.authenticate,

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api.tokens import ensure_token, new_token
+from bot.api_tokens import ensure_token, new_token
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.home import write_secret
 from bot.knowledge.articles import index_status

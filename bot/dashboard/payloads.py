@@ -19,6 +19,10 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Nothing(Model):
+    """An empty object."""
+
+
 class PasswordIn(Model):
     email: Email
     password: Secret

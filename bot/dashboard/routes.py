@@ -8,11 +8,19 @@ from typing import Protocol
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from bot.dashboard.admin_audit import AdminAudit
+from bot.dashboard.admin_failures import AdminFailures
+from bot.dashboard.admin_inboxes import AdminInboxes
+from bot.dashboard.admin_keys import AdminKeys
+from bot.dashboard.admin_staff import AdminStaff
+from bot.dashboard.connections import Connections
 from bot.dashboard.door import Door
 from bot.dashboard.log_in import LogIn
 from bot.dashboard.me import MyAccount
 from bot.dashboard.pages import Pages
 from bot.dashboard.passwords import Passwords
+from bot.events import Publisher
+from bot.queue import Queue
 from bot.web.rules import Guard, Rule
 
 
@@ -25,12 +33,25 @@ class Area(Protocol):
 class Dashboard:
     """The areas, and the guards of their routes."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], *, public_url: str) -> None:
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        queue: Queue,
+        publisher: Publisher,
+        connections: Connections,
+        *,
+        public_url: str,
+    ) -> None:
         door, passwords = Door(sessions, public_url), Passwords()
         self.guards: Mapping[Rule, Guard] = door.guards()
         self._areas: Sequence[Area] = [
             LogIn(sessions, door, passwords),
             MyAccount(sessions, door, passwords),
+            AdminStaff(sessions, public_url),
+            AdminInboxes(sessions, connections),
+            AdminKeys(sessions),
+            AdminAudit(sessions),
+            AdminFailures(sessions, queue, publisher),
             Pages(),  # last: every address that is no API's
         ]
 
