@@ -23,6 +23,7 @@ from bot.api.routes import Api
 from bot.channel import Channel, Receive
 from bot.channel_setup import ChannelSetup
 from bot.conversations import PUSHED_CHANNELS
+from bot.dashboard.feed import Feed
 from bot.dashboard.routes import Dashboard
 from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
 from bot.delivery import deliver_pending
@@ -139,8 +140,10 @@ def build_web(settings: Settings) -> web.Application:
     )
     dashboard = Dashboard(
         parts.sessions,
+        parts.hub,
         parts.queue,
         parts.publisher,
+        parts.drain,
         ChannelSetup(parts.sessions, parts.environ, settings.public_url),
         public_url=settings.public_url,
     )
@@ -166,7 +169,7 @@ def build_web(settings: Settings) -> web.Application:
     app.add_routes(Health(_checks(parts)).routes())
     app.add_routes(Measures(parts.sessions, parts.queue, parts.hub).routes())
     app.on_shutdown.append(lambda _app: _begin_drain(parts))
-    app.cleanup_ctx.append(lambda _app: _run_parts(parts, chat))
+    app.cleanup_ctx.append(lambda _app: _run_parts(parts, chat, dashboard.feed))
     return app
 
 
@@ -192,13 +195,14 @@ def build_parts(settings: Settings) -> Parts:
     )
 
 
-async def _run_parts(parts: Parts, chat: ChatChannel) -> AsyncIterator[None]:
+async def _run_parts(parts: Parts, chat: ChatChannel, feed: Feed) -> AsyncIterator[None]:
     await parts.hub.start()
-    looks = asyncio.create_task(chat.streams.look_again_and_again(), name="streams' look")
+    tasks = [
+        asyncio.create_task(chat.streams.look_again_and_again(), name="streams' look"),
+        asyncio.create_task(feed.run(), name="inbox feed"),
+    ]
     yield
-    looks.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await looks
+    await _cancel(tasks)
     await _close(parts)
 
 

@@ -47,11 +47,23 @@ class Advance:
 
 
 ANYTHING = "*"
-"""The topic of whoever wants to hear every bell."""
+"""The topic of whoever wants to hear every bell; there, each payload also names its `topic`."""
+
+CONVERSATION = "conversation:"
 
 
 def conversation_topic(conversation_id: UUID) -> str:
-    return f"conversation:{conversation_id}"
+    return f"{CONVERSATION}{conversation_id}"
+
+
+def draft_topic(conversation_id: UUID) -> str:
+    """What the model writes, before it is checked: for the staff alone."""
+    return f"draft:{conversation_id}"
+
+
+def presence_topic(conversation_id: UUID) -> str:
+    """Who of the staff looks at a conversation."""
+    return f"presence:{conversation_id}"
 
 
 def run_topic(run_id: UUID) -> str:
@@ -159,8 +171,11 @@ class Hub:
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         topic = message["channel"].decode().removeprefix(PREFIX)
-        for queue in (*self._listeners.get(topic, ()), *self._listeners.get(ANYTHING, ())):
-            _put(queue, json.loads(message["data"]))
+        payload = json.loads(message["data"])
+        for queue in self._listeners.get(topic, ()):
+            _put(queue, payload)
+        for queue in self._listeners.get(ANYTHING, ()):
+            _put(queue, {**payload, "topic": topic})
 
     def wake_all(self) -> None:
         """Make every listener look again."""

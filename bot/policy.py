@@ -17,6 +17,10 @@ MODES: tuple[Mode, ...] = ("answer", "draft", "acknowledge")
 SETTING = "policy"
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 30)]
+# Who chats waits before the screen; who wrote a mail does not, and is not mailed about waiting.
+USUAL_REMINDER_MINUTES, USUAL_TELLING_MINUTES = 5, 15
+USUAL_MAIL_REMINDER_MINUTES = 240
 
 
 class PolicyError(ValueError):
@@ -37,13 +41,19 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The behaviour of an inbox. Without `hours` somebody is always there."""
+    """The behaviour of an inbox. Without `hours` somebody is always there.
+
+    When a person's conversation waits for `remind_after` the staff is reminded of it, after
+    `tell_after` the customer is told that they wait; None is never.
+    """
 
     mode: Mode = "answer"
     acknowledgement: str = ""
     hours: Hours | None = None
     holidays: tuple[Holiday, ...] = ()
     budgets: Budgets | None = None
+    remind_after: timedelta | None = None
+    tell_after: timedelta | None = None
 
     def opening_after(self, now: datetime) -> Opening | None:
         """None while somebody is there, else when somebody will be."""
@@ -85,6 +95,12 @@ class PolicySetting(BaseModel):
     zone: Annotated[str, Field(max_length=100)] = "UTC"
     holidays: Annotated[list[HolidaySetting], Field(max_length=400)] = []
     budgets: BudgetSetting | None = None
+    remind_after_minutes: Minutes | None = Field(
+        default=None, description="0: never; null: what is usual for the channel."
+    )
+    tell_after_minutes: Minutes | None = Field(
+        default=None, description="0: never; null: what is usual for the channel."
+    )
 
 
 def policy_of(settings: Mapping[str, Any], channel: ChannelName) -> Policy:
@@ -114,12 +130,24 @@ def make_policy(setting: PolicySetting, channel: ChannelName) -> Policy:
         hours=hours,
         holidays=tuple(Holiday(each.day, each.text.strip()) for each in setting.holidays),
         budgets=_budgets(setting.budgets, channel),
+        remind_after=_span(
+            setting.remind_after_minutes,
+            USUAL_MAIL_REMINDER_MINUTES if channel == "email" else USUAL_REMINDER_MINUTES,
+        ),
+        tell_after=_span(
+            setting.tell_after_minutes, 0 if channel == "email" else USUAL_TELLING_MINUTES
+        ),
     )
 
 
 def with_policy(settings: Mapping[str, Any], setting: PolicySetting) -> dict[str, Any]:
     """The inbox's settings with this policy in them."""
     return {**settings, SETTING: setting.model_dump(mode="json", exclude_defaults=True)}
+
+
+def _span(minutes: int | None, usual: int) -> timedelta | None:
+    chosen = usual if minutes is None else minutes
+    return timedelta(minutes=chosen) if chosen else None
 
 
 def _budgets(setting: BudgetSetting | None, channel: ChannelName) -> Budgets | None:

@@ -166,12 +166,18 @@ class Passage(Base):
 
 
 class Contact(Sealing, Base):
-    """A person who writes to the company."""
+    """A person who writes to the company.
+
+    `merged_into_id` is the contact that stands for the person, where two were found to be one.
+    What a contact with `blocked_at` writes is kept and answered by nobody.
+    """
 
     __tablename__ = "contact"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name_sealed: Mapped[bytes | None] = mapped_column(Envelope)
+    blocked_at: Mapped[datetime | None]
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("contact.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     name = SealedText("name_sealed")
 
@@ -276,6 +282,12 @@ class Conversation(Sealing, Base):
             postgresql_where=text("unanswered_since is not null"),
         ),
         Index("ix_conversation_thread", "inbox_id", "thread_hash"),
+        Index("ix_conversation_updated", "updated_at"),
+        Index(
+            "ix_conversation_waiting",
+            "waiting_since",
+            postgresql_where=text("status = 'open'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -300,6 +312,9 @@ class Conversation(Sealing, Base):
     first_reply_at: Mapped[datetime | None]
     snoozed_until: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
+    spam_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    told_waiting_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     # Comes along where a conversation is locked; whoever then asks the session for it, has it.

@@ -27,6 +27,7 @@ from bot.messages import ChannelName, Turn
 from bot.queue import AWAY, BATCH, BATCH_CHANNELS, INTERACTIVE
 from bot.tables import AnswerRun, Article, Inbox, now
 from workers.runtime import Runtime
+from workers.watched import Watched
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,8 @@ def _write_reply(runtime: Runtime, claim: Claim, *, merge_new: bool) -> Advance:
     only_acknowledges = claim.policy.mode == "acknowledge"
     answer = acknowledge if only_acknowledges else runtime.answer
     engine = None if only_acknowledges else runtime.engine_within(request.timeout / 2)
+    if engine is not None:
+        engine = Watched(engine, runtime.publisher, claim.conversation_id, claim.run_id)
     any_shown = bool(claim.shown)
     outcome: Outcome | None = None
     last: CheckedSentence | None = None
@@ -376,6 +379,7 @@ def sweep(runtime: Runtime) -> None:
     """Ring for conversations, questions and articles that are due and that nobody holds."""
     with runtime.sessions.begin() as session:
         woken = conversations.wake_snoozed(session)
+        reminded = conversations.remind(session)
         overdue = [
             *conversations.overdue(
                 session, OVERDUE, channels=INTERACTIVE_CHANNELS, limit=ENOUGH_BELLS
@@ -388,7 +392,7 @@ def sweep(runtime: Runtime) -> None:
         ]
         questions = list(session.scalars(_lost_questions()))
         articles = unindexed(session, limit=1)
-    for advance in woken:
+    for advance in (*woken, *reminded):
         runtime.publisher.advanced(advance)
     for conversation_id, channel in overdue[: _room(runtime)]:
         runtime.queue.enqueue_answer(conversation_id, channel)

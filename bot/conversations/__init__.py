@@ -23,6 +23,14 @@ from bot.conversations.claims import (
     renew_lease,
     store_result,
 )
+from bot.conversations.contacts import (
+    block_contact,
+    family_of,
+    merge_contacts,
+    part_contacts,
+    rename_contact,
+    unblock_contact,
+)
 from bot.conversations.deleting import delete_conversation, is_forgotten
 from bot.conversations.deliveries import (
     NOTICES_ONLY,
@@ -35,15 +43,24 @@ from bot.conversations.deliveries import (
 )
 from bot.conversations.drafts import approve_draft, discard_draft
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
+from bot.conversations.notes import see_mentions, write_note
 from bot.conversations.people import (
     assign,
     give_back,
     hand_off,
+    reopen,
     reply_as_agent,
     resolve,
     snooze,
     take_over,
     wake_snoozed,
+)
+from bot.conversations.reminders import remind
+from bot.conversations.search_index import (
+    contacts_with,
+    index_older_contacts,
+    index_older_messages,
+    messages_with,
 )
 from bot.conversations.steps import (
     ConversationError,
@@ -53,6 +70,7 @@ from bot.conversations.steps import (
     policy_of_inbox,
     store_attachments,
 )
+from bot.conversations.tagging import mark_spam, tag, tags_of, unmark_spam
 
 __all__ = [
     "DRAFTED",
@@ -75,28 +93,46 @@ __all__ = [
     "abandon_run",
     "approve_draft",
     "assign",
+    "block_contact",
     "channel_of",
     "claim_run",
     "commit_sentence",
+    "contacts_with",
     "delete_conversation",
     "discard_draft",
+    "family_of",
     "finish_handoff",
     "finish_reply",
     "give_back",
     "hand_off",
+    "index_older_contacts",
+    "index_older_messages",
     "is_forgotten",
     "keyed_hash",
+    "mark_spam",
+    "merge_contacts",
+    "messages_with",
     "note_for_staff",
     "overdue",
+    "part_contacts",
     "policy_of_inbox",
     "record_bounce",
     "record_incoming",
+    "remind",
+    "rename_contact",
     "renew_lease",
+    "reopen",
     "reply_as_agent",
     "resolve",
+    "see_mentions",
     "snooze",
     "store_attachments",
     "store_result",
+    "tag",
+    "tags_of",
     "take_over",
+    "unblock_contact",
+    "unmark_spam",
     "wake_snoozed",
+    "write_note",
 ]

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations.budgets import spend
 from bot.conversations.deliveries import GROWING_CHANNELS, deliver_growing, refresh_cards
+from bot.conversations.search_index import index_message
 from bot.conversations.steps import (
     IS_UNANSWERED,
     ConversationError,
@@ -399,6 +400,7 @@ def _close_reply(
 ) -> None:
     reply.state = "sent"
     reply.citations = list(citations)
+    index_message(session, reply)
     record_event(session, conversation, "done", reply)
     for message in waiting:
         if message.id in claim.message_ids:
@@ -415,6 +417,7 @@ def _keep_as_draft(
     """The reply waits for a person; what it answers stays unanswered until then."""
     reply.state = "draft"
     reply.citations = list(citations)
+    index_message(session, reply)
     record_event(session, conversation, "done", reply)
     session.flush()
     give_to_people(session, conversation, DRAFTED)

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from bot.conversations.deliveries import tell_staff
+from bot.conversations.search_index import index_contact
 from bot.conversations.steps import (
     append,
     change_status,
@@ -20,6 +21,7 @@ from bot.conversations.steps import (
     schedule_delivery,
     store_attachments,
 )
+from bot.conversations.tagging import close_as_spam
 from bot.hours_told import tell_opening
 from bot.messages import IncomingMessage
 from bot.tables import (
@@ -33,6 +35,8 @@ from bot.tables import (
 )
 
 REOPEN_WITHIN = timedelta(days=7)
+IGNORED = "ignored"
+"""The state of what came as spam, or from a blocked contact: kept, and answered by nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,13 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
             return Recorded(known.conversation_id, known.id, known.seq, False, due)
         identity = _find_or_create_identity(session, message)
         conversation = _find_or_open_conversation(session, message, identity)
+    is_shut = conversation.spam_at is not None
     stored = append(
         session,
         conversation,
         "contact",
         message.text,
-        state="received",
+        state=IGNORED if is_shut else "received",
         external_id=message.external_id,
         client_id=message.client_id,
         is_automatic=message.is_automatic,
@@ -76,6 +81,9 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
     )
     store_attachments(session, stored, message.attachments)
     store_original(session, stored, message)
+    if is_shut:
+        session.flush()
+        return Recorded(conversation.id, stored.id, conversation.last_seq, True, False)
     _note_arrival(conversation, message)
     if not message.is_automatic:  # who writes can be written to
         identity.bounced_at = identity.bounce_status = None
@@ -170,6 +178,7 @@ def _find_or_create_identity(session: Session, message: IncomingMessage) -> Cont
     session.flush()
     session.add(identity)
     session.flush()
+    index_contact(session, contact)
     return identity
 
 
@@ -189,10 +198,13 @@ def _find_or_open_conversation(
         .with_for_update()
     )
     latest = session.scalars(query).one_or_none()
+    if latest is not None and latest.spam_at is not None:
+        return latest
     # A machine's notice, such as an out-of-office, opens no resolved matter again.
     if latest is not None and (latest.status != "resolved" or message.is_automatic):
         return latest
-    if latest is not None and latest.resolved_at and latest.resolved_at > now() - REOPEN_WITHIN:
+    is_recent = latest and latest.resolved_at and latest.resolved_at > now() - REOPEN_WITHIN
+    if latest is not None and is_recent and not _is_blocked(session, identity):
         latest.resolved_at = None
         change_status(session, latest, "pending")
         return latest
@@ -211,7 +223,14 @@ def _find_or_open_conversation(
     conversation.thread = message.thread
     session.add(conversation)
     session.flush()
+    if _is_blocked(session, identity):
+        close_as_spam(session, conversation)
     return conversation
+
+
+def _is_blocked(session: Session, identity: ContactIdentity) -> bool:
+    query = select(Contact.blocked_at).where(Contact.id == identity.contact_id)
+    return session.scalar(query) is not None
 
 
 def store_original(session: Session, stored: Message, message: IncomingMessage) -> None:

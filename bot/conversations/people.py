@@ -14,6 +14,7 @@ from bot.conversations.steps import (
     ConversationError,
     append,
     change_status,
+    find_by_client_id,
     finish_growing,
     give_to_people,
     lock,
@@ -25,7 +26,7 @@ from bot.conversations.steps import (
 )
 from bot.events import Advance
 from bot.messages import Attachment
-from bot.tables import Conversation, Message, now
+from bot.tables import Conversation, now
 
 
 def take_over(session: Session, conversation_id: UUID, agent_id: UUID) -> Advance:
@@ -93,6 +94,17 @@ def resolve(session: Session, conversation_id: UUID) -> Advance:
     return Advance(conversation.id, conversation.last_seq)
 
 
+def reopen(session: Session, conversation_id: UUID, agent_id: UUID) -> Advance:
+    """The agent goes on with what was resolved, put aside or taken for spam."""
+    conversation = lock(session, conversation_id)
+    if conversation.status in ("resolved", "snoozed"):
+        conversation.resolved_at = conversation.snoozed_until = conversation.spam_at = None
+        conversation.assignee_id = agent_id
+        change_status(session, conversation, "open")
+    session.flush()
+    return Advance(conversation.id, conversation.last_seq)
+
+
 def snooze(session: Session, conversation_id: UUID, until: datetime) -> Advance:
     """Put a person's conversation aside until a time or the contact's next message."""
     conversation = lock(session, conversation_id)
@@ -139,14 +151,14 @@ def reply_as_agent(
     if not text.strip():
         raise ConversationError("The message is empty.")
     conversation = lock(session, conversation_id)
-    if client_id and _find_by_client_id(session, conversation, client_id):
+    if client_id and find_by_client_id(session, conversation, client_id):
         return Advance(conversation.id, conversation.last_seq)
     if not private:
         conversation.assignee_id = conversation.assignee_id or agent_id
         if conversation.status == "pending":
             give_to_people(session, conversation, "taken_over")
         elif conversation.status != "open":
-            conversation.resolved_at = conversation.snoozed_until = None
+            conversation.resolved_at = conversation.snoozed_until = conversation.spam_at = None
             change_status(session, conversation, "open")
     message = append(session, conversation, "agent", text, private=private)
     message.agent_id = agent_id
@@ -161,12 +173,3 @@ def reply_as_agent(
         refresh_cards(session, conversation)
     session.flush()
     return Advance(conversation.id, conversation.last_seq)
-
-
-def _find_by_client_id(
-    session: Session, conversation: Conversation, client_id: str
-) -> Message | None:
-    query = select(Message).where(
-        Message.conversation_id == conversation.id, Message.client_id == client_id
-    )
-    return session.scalars(query).one_or_none()

@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from bot.conversations.deliveries import call_staff, deliver_reply, refresh_cards
+from bot.conversations.search_index import index_message
 from bot.events import Advance
 from bot.messages import Attachment, Author, ChannelName, ConversationStatus
 from bot.policy import Policy, policy_of
@@ -114,8 +115,19 @@ def append(
     message.text = text
     session.add(message)
     session.flush()
+    if state != "growing":
+        index_message(session, message)
     record_event(session, conversation, kind, message)
     return message
+
+
+def find_by_client_id(
+    session: Session, conversation: Conversation, client_id: str
+) -> Message | None:
+    query = select(Message).where(
+        Message.conversation_id == conversation.id, Message.client_id == client_id
+    )
+    return session.scalars(query).one_or_none()
 
 
 def note_for_staff(session: Session, conversation_id: UUID, text: str) -> Advance:
@@ -190,6 +202,7 @@ def finish_growing(session: Session, conversation: Conversation) -> None:
     if reply is not None:
         reply.state = "sent"
         reply.partial = True
+        index_message(session, reply)
         record_event(session, conversation, "done", reply)
         note_reply(session, conversation, reply)
 

@@ -13,14 +13,25 @@ from bot.dashboard.admin_failures import AdminFailures
 from bot.dashboard.admin_inboxes import AdminInboxes
 from bot.dashboard.admin_keys import AdminKeys
 from bot.dashboard.admin_staff import AdminStaff
+from bot.dashboard.changes import Changes
 from bot.dashboard.connections import Connections
+from bot.dashboard.contacts import Contacts
+from bot.dashboard.conversation import Conversations
 from bot.dashboard.door import Door
+from bot.dashboard.files import Files
+from bot.dashboard.inbox import InboxLists
+from bot.dashboard.live import Live
 from bot.dashboard.log_in import LogIn
+from bot.dashboard.macros import Macros
 from bot.dashboard.me import MyAccount
+from bot.dashboard.notes import Notes
 from bot.dashboard.pages import Pages
 from bot.dashboard.passwords import Passwords
-from bot.events import Publisher
+from bot.dashboard.search import Search
+from bot.dashboard.tags import Tags
+from bot.events import Hub, Publisher
 from bot.queue import Queue
+from bot.web.event_stream import Drain
 from bot.web.rules import Guard, Rule
 
 
@@ -36,13 +47,18 @@ class Dashboard:
     def __init__(
         self,
         sessions: async_sessionmaker[AsyncSession],
+        hub: Hub,
         queue: Queue,
         publisher: Publisher,
+        drain: Drain,
         connections: Connections,
         *,
         public_url: str,
     ) -> None:
         door, passwords = Door(sessions, public_url), Passwords()
+        changes = Changes(sessions, queue, publisher)
+        live = Live(sessions, hub, publisher, drain)
+        self.feed = live.feed
         self.guards: Mapping[Rule, Guard] = door.guards()
         self._areas: Sequence[Area] = [
             LogIn(sessions, door, passwords),
@@ -52,6 +68,15 @@ class Dashboard:
             AdminKeys(sessions),
             AdminAudit(sessions),
             AdminFailures(sessions, queue, publisher),
+            InboxLists(sessions),
+            Conversations(sessions, changes),
+            Files(sessions),
+            Notes(changes),
+            Tags(sessions, changes),
+            Macros(sessions),
+            Search(sessions),
+            Contacts(sessions, changes),
+            live,
             Pages(),  # last: every address that is no API's
         ]
 
