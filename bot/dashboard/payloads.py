@@ -108,11 +108,12 @@ class ConfirmIn(Model):
 
 
 class TotpSetup(Model):
-    """The secret for the authenticator, also as a QR code."""
+    """The secret for the authenticator, also as a QR code: an SVG path on a square of `qr_size`."""
 
     secret: str
     uri: str
-    qr_svg: str
+    qr_size: int
+    qr_path: str
 
 
 class RecoveryCodes(Model):
