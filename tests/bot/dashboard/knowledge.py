@@ -18,9 +18,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.answering.answer import answer
 from bot.answering.engine import Engine, Limits, Prompt, Usage
 from bot.events import Publisher
+from bot.knowledge.articles import put_article
 from bot.knowledge.embedder import Embedder
+from bot.knowledge.indexing import index_article
 from bot.knowledge.search import HybridSearch
 from bot.queue import Queue
+from bot.tables import Conversation
 from bot.tables_knowledge import CopilotRun
 from tests.bot.dashboard.staff import SignedInDesk
 from tests.served import Client
@@ -144,8 +147,17 @@ def _events(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield lines["event"], json.loads(lines["data"])
 
 
-def number_of(sessions: sessionmaker[Session], conversation_id: UUID) -> int:
-    from bot.tables import Conversation
+def write_article(
+    runtime: Runtime, name: str, title: str, body: str, collection: str = "shop"
+) -> UUID:
+    """An article that the search finds."""
+    with runtime.sessions.begin() as session:
+        put = put_article(session, collection, name, title, body, "en")
+    index_article(runtime.sessions, runtime.embedder, put.article_id)
+    return put.article_id
 
+
+def number_of(sessions: sessionmaker[Session], conversation_id: UUID) -> int:
+    """What people call the conversation."""
     with sessions() as session:
         return session.get_one(Conversation, conversation_id).number
