@@ -13,12 +13,19 @@ from bot.dashboard.admin_failures import AdminFailures
 from bot.dashboard.admin_inboxes import AdminInboxes
 from bot.dashboard.admin_keys import AdminKeys
 from bot.dashboard.admin_staff import AdminStaff
+from bot.dashboard.articles import Articles
+from bot.dashboard.bench import Bench
 from bot.dashboard.changes import Changes
 from bot.dashboard.connections import Connections
 from bot.dashboard.contacts import Contacts
 from bot.dashboard.conversation import Conversations
+from bot.dashboard.copilot import Copilot
+from bot.dashboard.copilot_runs import CopilotRuns
 from bot.dashboard.door import Door
+from bot.dashboard.drafts import Drafts
 from bot.dashboard.files import Files
+from bot.dashboard.gaps import Gaps
+from bot.dashboard.imports import Imports
 from bot.dashboard.inbox import InboxLists
 from bot.dashboard.live import Live
 from bot.dashboard.log_in import LogIn
@@ -29,6 +36,7 @@ from bot.dashboard.pages import Pages
 from bot.dashboard.passwords import Passwords
 from bot.dashboard.search import Search
 from bot.dashboard.tags import Tags
+from bot.dashboard.why import Why
 from bot.events import Hub, Publisher
 from bot.queue import Queue
 from bot.web.event_stream import Drain
@@ -58,6 +66,7 @@ class Dashboard:
         door, passwords = Door(sessions, public_url), Passwords()
         changes = Changes(sessions, queue, publisher)
         live = Live(sessions, hub, publisher, drain)
+        runs = CopilotRuns(sessions, hub, queue)
         self.feed = live.feed
         self.guards: Mapping[Rule, Guard] = door.guards()
         self._areas: Sequence[Area] = [
@@ -76,6 +85,13 @@ class Dashboard:
             Macros(sessions),
             Search(sessions),
             Contacts(sessions, changes),
+            Copilot(sessions, runs),
+            Why(sessions),
+            Articles(sessions, queue),
+            Drafts(sessions),
+            Imports(sessions, queue),
+            Gaps(sessions, runs),
+            Bench(sessions, runs),
             live,
             Pages(),  # last: every address that is no API's
         ]
