@@ -282,6 +282,7 @@ class Conversation(Sealing, Base):
             postgresql_where=text("unanswered_since is not null"),
         ),
         Index("ix_conversation_thread", "inbox_id", "thread_hash"),
+        Index("ix_conversation_status", "status"),
         Index("ix_conversation_updated", "updated_at"),
         Index(
             "ix_conversation_waiting",
@@ -315,7 +316,7 @@ class Conversation(Sealing, Base):
     spam_at: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
     told_waiting_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     # Comes along where a conversation is locked; whoever then asks the session for it, has it.
     inbox: Mapped[Inbox] = relationship(lazy="raise", viewonly=True)
