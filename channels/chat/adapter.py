@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,8 @@ from channels.chat.visitor import Visitor, parse
 log = logging.getLogger(__name__)
 
 VISITOR = web.RequestKey("VISITOR", Visitor)
-WIDGET = Path(__file__).parent / "widget"
+WIDGET = Path(__file__).parent / "widget" / "dist"
+SCRIPT_NAME = re.compile(r"[a-z]+\.js")
 MAX_BODY_BYTES = 128 * 1024
 MAX_STREAMS_OF_VISITOR = 8
 NEW_CONVERSATION_SEQ = 3
@@ -72,7 +74,8 @@ class ChatChannel:
         """All routes of the chat; each handler declares who may call it."""
         self._receive = receive
         return [
-            web.get("/chat/widget.js", self.widget),
+            web.get("/chat/widget.js", self.loader),
+            web.get("/chat/widget/{file}", self.script),
             web.post("/chat/messages", self.take_message),
             web.post("/chat/person", self.call_person),
             web.post("/chat/typing", self.tell_typing),
@@ -108,9 +111,14 @@ class ChatChannel:
     # -- the handlers ------------------------------------------------------------------------
 
     @access("public")
-    async def widget(self, request: web.Request) -> web.StreamResponse:
-        """The widget's script."""
-        return serve_file(request, WIDGET / "widget.js", "text/javascript")
+    async def loader(self, request: web.Request) -> web.StreamResponse:
+        """The one script that a page names."""
+        return _script(request, "widget.js")
+
+    @access("public")
+    async def script(self, request: web.Request) -> web.StreamResponse:
+        """What the loader fetches when somebody needs it: the app, and the words of a language."""
+        return _script(request, request.match_info["file"])
 
     @access("public")
     async def allow_origin(self, _request: web.Request) -> web.Response:
@@ -261,6 +269,13 @@ async def share_with_any_page(request: web.Request, response: web.StreamResponse
 def _take(buckets: Buckets, key: str | None) -> None:
     if key is not None and (wait_s := buckets.take(key)):
         raise refuse_too_many(wait_s)
+
+
+def _script(request: web.Request, name: str) -> web.Response:
+    path = WIDGET / name
+    if not SCRIPT_NAME.fullmatch(name) or not path.is_file():
+        raise Refusal(404, "not_found", f"There is no such script: {name[:100]!r}.")
+    return serve_file(request, path, "text/javascript")
 
 
 def _origin(request: web.Request) -> str:
