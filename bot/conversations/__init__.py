@@ -34,6 +34,7 @@ from bot.conversations.deliveries import (
     UNDER_CARD,
 )
 from bot.conversations.drafts import approve_draft, discard_draft
+from bot.conversations.feedback import judge_message, rate_conversation, send_transcript
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
 from bot.conversations.people import (
     assign,
@@ -85,15 +86,18 @@ __all__ = [
     "give_back",
     "hand_off",
     "is_forgotten",
+    "judge_message",
     "keyed_hash",
     "note_for_staff",
     "overdue",
     "policy_of_inbox",
+    "rate_conversation",
     "record_bounce",
     "record_incoming",
     "renew_lease",
     "reply_as_agent",
     "resolve",
+    "send_transcript",
     "snooze",
     "store_attachments",
     "store_result",
