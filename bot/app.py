@@ -144,6 +144,7 @@ def build_web(settings: Settings) -> web.Application:
         parts.publisher,
         parts.drain,
         public_url=settings.public_url,
+        token_prices=settings.token_prices,
     )
     guards = enforce(
         {

@@ -24,6 +24,7 @@ ANSWER_TASK = "frontdesk.answer"
 ASK_TASK = "frontdesk.ask"
 INDEX_TASK = "frontdesk.index_article"
 SWEEP_TASK = "frontdesk.sweep"
+ROLL_UP_TASK = "frontdesk.roll_up"
 MODEL_STATE_COMMAND = "frontdesk_model_state"
 ModelState = Literal["loading", "ready", "none", "failed"]
 

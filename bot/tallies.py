@@ -7,7 +7,7 @@ counted anew when one of its conversations changed. A worker does both every min
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -126,12 +126,12 @@ def roll_up(session: Session) -> None:
         _move_mark(session, CONVERSATIONS, until)
 
 
-def count_newest(session: Session, source: Source) -> Iterator[Count]:
-    """What stands behind the source's mark."""
-    marks = read_marks(session)
-    span = _span(marks.get(source.name, BEGINNING), END)
-    for row in session.execute(text(source.counted), span):
-        yield Count(row[0], row[1], row[2], row[3], int(row[4]))
+def count_newest(session: Session, marks: Mapping[str, datetime]) -> Iterator[Count]:
+    """What stands behind the marks."""
+    for source in SOURCES:
+        span = _span(marks.get(source.name, BEGINNING), END)
+        for row in session.execute(text(source.counted), span):
+            yield Count(row[0], row[1], row[2], row[3], int(row[4]))
 
 
 def read_marks(session: Session) -> dict[str, datetime]:

@@ -14,6 +14,7 @@ from bot.dashboard.conversation import Conversations
 from bot.dashboard.door import Door
 from bot.dashboard.files import Files
 from bot.dashboard.inbox import InboxLists
+from bot.dashboard.insights import Insights
 from bot.dashboard.live import Live
 from bot.dashboard.log_in import LogIn
 from bot.dashboard.macros import Macros
@@ -25,6 +26,7 @@ from bot.dashboard.search import Search
 from bot.dashboard.tags import Tags
 from bot.events import Hub, Publisher
 from bot.queue import Queue
+from bot.settings import TokenPrices
 from bot.web.event_stream import Drain
 from bot.web.rules import Guard, Rule
 
@@ -47,6 +49,7 @@ class Dashboard:
         drain: Drain,
         *,
         public_url: str,
+        token_prices: TokenPrices | None = None,
     ) -> None:
         door, passwords = Door(sessions, public_url), Passwords()
         changes = Changes(sessions, queue, publisher)
@@ -64,6 +67,7 @@ class Dashboard:
             Macros(sessions),
             Search(sessions),
             Contacts(sessions, changes),
+            Insights(sessions, token_prices),
             live,
             Pages(),  # last: every address that is no API's
         ]
