@@ -141,8 +141,8 @@ class Visit:
         self.widget(".panel").wait_for()
 
     def say(self, text: str) -> None:
-        self.widget("textarea").fill(text)
-        self.widget("textarea").press("Enter")
+        self.widget(".composer textarea").fill(text)
+        self.widget(".composer textarea").press("Enter")
 
     def bubbles(self) -> list[str]:
         found: list[str] = self.widget(".bubble").all_inner_texts()
