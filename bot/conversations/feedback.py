@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bot.conversations.deliveries import deliver_transcript
 from bot.conversations.steps import ConversationError, keyed_hash, lock, record_event
 from bot.events import Advance
-from bot.tables import Conversation, Delivery, Message, now
+from bot.tables import Conversation, Delivery, Message, new_id, now
 from bot.tables_feedback import Feedback
 
 # Whoever is mailed to may not have asked: so many a day at most, whoever asks.
@@ -65,6 +65,7 @@ def _keep(
     row = session.scalars(query).one_or_none()
     if row is None:
         row = Feedback(
+            id=new_id(),
             conversation_id=conversation.id,
             message_id=message_id,
             contact_id=conversation.contact_id,

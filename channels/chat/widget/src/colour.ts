@@ -13,9 +13,16 @@ function luminance(colour: string): number {
 // Above this, black has the greater contrast: (L + .05) / .05 = 1.05 / (L + .05).
 const on = (colour: string): string => (luminance(colour) > 0.179 ? "#10160f" : "#ffffff");
 
+/** A dark accent would sink into a dark page: it is mixed with white there. */
+function lifted(colour: string): string {
+  if (luminance(colour) > 0.07) return colour;
+  const part = (at: number): string => Math.round(parseInt(colour.slice(at, at + 2), 16) * 0.78 + 255 * 0.22).toString(16);
+  return `#${[1, 3, 5].map((at) => part(at).padStart(2, "0")).join("")}`;
+}
+
 /** A style sheet's text that sets the accent, in light and in dark; "" for no colour at all. */
 export function accentRule(light: string | null | undefined, dark: string | null | undefined): string {
   if (!isColour(light)) return "";
-  const night = isColour(dark) ? dark : light;
+  const night = isColour(dark) ? dark : lifted(light);
   return `:host{--fd-accent:light-dark(${light},${night});--fd-on-accent:light-dark(${on(light)},${on(night)})}`;
 }

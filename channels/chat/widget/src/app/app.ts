@@ -26,7 +26,9 @@ export async function begin(context: Context): Promise<App> {
 class Panel implements App {
   private client: Client;
   private attention: Attention;
+  private readonly locale: string;
   private isOpen = false;
+  private isPinned = true;
   private frame = 0;
   private focusedBefore: Element | null = null;
   private avatar: Blob | null = null;
@@ -50,7 +52,9 @@ class Panel implements App {
   private readonly menu: Menu;
 
   constructor(private readonly context: Context, private readonly words: Words) {
-    const locale = context.language === "zh" ? "zh-CN" : context.language;
+    // The language's own habits for times and sizes, or those of the visitor's country.
+    const isTheirs = navigator.language.split("-")[0] === context.language;
+    const locale = (this.locale = isTheirs ? navigator.language : context.language);
     this.client = this.speakAs(context.options.identity ?? null);
     this.attention = new Attention(this.client.session.store);
     this.log = new Log({
@@ -74,7 +78,10 @@ class Panel implements App {
     });
     this.scroll = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": words.title },
       this.hello, this.before, this.log.node, this.aside, this.card, this.typing);
-    this.scroll.addEventListener("scroll", () => this.isAtBottom && (this.jump.hidden = true), { passive: true });
+    this.scroll.addEventListener("scroll", () => this.noteScroll(), { passive: true });
+    // Pictures and opened forms grow after they were drawn: who reads the end goes on reading it.
+    const grown = new ResizeObserver(() => this.isPinned && this.scrollDown(false));
+    for (const part of [this.log.node, this.card, this.scroll]) grown.observe(part);
     this.foot = el("footer", {}, this.jump,
       el("div", { class: "tools" }, this.person, el("span", { class: "checked" }, words.powered)), this.composer.node);
     this.panel = this.build();
@@ -322,7 +329,6 @@ class Panel implements App {
   private render(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    const wasAtBottom = this.isAtBottom;
     const items = this.log.items;
     this.log.draw(items);
     const { talk, isConnected } = this.client;
@@ -337,7 +343,7 @@ class Panel implements App {
     this.drawTyping(items);
     this.drawRating();
     if (talk.messages.size && !this.before.childElementCount !== !this.foot.hidden) this.drawPrechat();
-    if (wasAtBottom) this.scrollDown(false);
+    if (this.isPinned) this.scrollDown(false);
     else this.jump.hidden = !this.isOpen || this.isAtBottom;
   }
 
@@ -357,7 +363,7 @@ class Panel implements App {
     const date = new Date(opens_at);
     const isSoon = date.getTime() - Date.now() < 6 * 86_400_000;
     const day = isSoon ? { weekday: "long" as const } : { day: "numeric" as const, month: "long" as const };
-    return new Intl.DateTimeFormat(this.context.language, { ...day, hour: "2-digit", minute: "2-digit" }).format(date);
+    return new Intl.DateTimeFormat(this.locale, { ...day, hour: "numeric", minute: "2-digit" }).format(date);
   }
 
   private closedNote(): string {
@@ -437,7 +443,13 @@ class Panel implements App {
     return scrollHeight - scrollTop - clientHeight < 90;
   }
 
+  private noteScroll(): void {
+    this.isPinned = this.isAtBottom;
+    if (this.isPinned) this.jump.hidden = true;
+  }
+
   private scrollDown(isSmooth: boolean): void {
+    this.isPinned = true;
     const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.scroll.scrollTo({ top: this.scroll.scrollHeight, behavior: isSmooth && !isCalm ? "smooth" : "instant" });
     this.jump.hidden = true;

@@ -74,7 +74,7 @@ export function ratingCard(words: Words, rate: (score: number, comment: string) 
     }));
     more.replaceChildren(field, el("div", { class: "row" }, send));
     more.hidden = false;
-    more.scrollIntoView({ block: "nearest" });
+    card.scrollIntoView({ block: "nearest" });
   }
   return card;
 }

@@ -230,7 +230,7 @@ class Bubble {
     this.time.hidden = !isShown;
     this.time.dateTime = item.at;
     this.time.title = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" }).format(date);
-    this.time.textContent = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(date);
+    this.time.textContent = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(date);
   }
 
   private drawWaiting(item: Item, waiting: Waiting): HTMLElement {
@@ -281,7 +281,10 @@ class Bubble {
     const { words } = this.parts;
     const place = this.reason;
     const field = el("textarea", { class: "field", rows: 2, maxlength: 2000, "aria-label": words.whyNot, placeholder: words.whyNotHint });
-    const thank = (): void => place.replaceChildren(el("span", { role: "status" }, words.thanks));
+    const thank = (): void => {
+      place.className = "note";
+      place.replaceChildren(el("span", { role: "status" }, words.thanks));
+    };
     const send = button({ class: "solid" }, [words.submit], () => {
       const text = field.value.trim();
       if (!text) return thank();
@@ -289,6 +292,7 @@ class Bubble {
     });
     const skip = button({ class: "text" }, [words.skip], thank);
     place.replaceChildren(el("strong", {}, words.whyNot), field, el("div", { class: "row" }, send, skip));
+    place.className = "reason";
     place.hidden = false;
     place.scrollIntoView({ block: "nearest" });
     field.focus({ preventScroll: true });

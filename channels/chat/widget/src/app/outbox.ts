@@ -34,13 +34,13 @@ export class Outbox {
   private wait = FIRST_WAIT_MS;
   private isClosed = false;
 
-  /** `reached` hears whether the server answers; `sent` runs after each message. */
+  /** `reached` hears whether the server answers; `opened` runs once there is a session to follow. */
   constructor(
     private readonly session: Session,
     private readonly talk: Talk,
     private readonly changed: () => void,
     private readonly reached: (error: unknown) => void,
-    private readonly sent: () => void,
+    private readonly opened: () => void,
   ) {}
 
   get items(): Waiting[] {
@@ -126,6 +126,7 @@ export class Outbox {
 
   private async send(item: Waiting): Promise<void> {
     const token = await this.session.ensure();
+    this.opened(); // not only once it is sent: another tab may be the one that sends
     try {
       if (item.files) await this.sendFiles(item, token);
       else await this.sendText(item, token);
@@ -138,7 +139,6 @@ export class Outbox {
     this.note(item.client_id, { sent: true });
     if (!item.files) this.talk.addSent(item.client_id, item.text, item.at);
     if (!item.files) this.forget(item.client_id);
-    this.sent();
   }
 
   private async sendText(item: Waiting, token: string): Promise<void> {
