@@ -146,6 +146,7 @@ def build_web(settings: Settings) -> web.Application:
         parts.drain,
         ChannelSetup(parts.sessions, parts.environ, settings.public_url),
         public_url=settings.public_url,
+        token_prices=settings.token_prices,
     )
     guards = enforce(
         {

@@ -1,17 +1,17 @@
 """Prometheus metrics, counted in Postgres when they are scraped.
 
 So they are right for any number of processes, and survive restarts. Every web process tells the
-same totals: aggregate them with `max`, never with `sum`. Rows older than a few hours no longer
-change what is counted of them; a process counts those once and remembers.
+same totals: aggregate them with `max`, never with `sum`. What is older than a few hours stands
+added up in the tallies (`bot.tallies`); only what came since is counted row by row.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,13 +26,9 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from bot.tallies import TPOT_BOUNDS, TTFT_BOUNDS, count_newest, read_marks
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# A delivery is retried for about two hours, and no run lives that long.
-SETTLED_AFTER = timedelta(hours=6)
-# Upper bounds in seconds; the last bucket, +Inf, follows by itself.
-TTFT_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-TPOT_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.8)
-BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 
 Labels = tuple[str, ...]
 Totals = Counter[tuple[str, Labels]]
@@ -43,14 +39,18 @@ Totals = Counter[tuple[str, Labels]]
 class Metrics:
     """One process's scrapes; `render` may be called from any thread."""
 
-    _settled_until: datetime = BEGINNING
+    _marks: dict[str, datetime] | None = None
     _settled: Totals = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def render(
         self, session: Session, queue_lengths: Mapping[str, int], open_streams: int = 0
     ) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """All metrics in Prometheus' text format.
+
+        The session should see one moment (REPEATABLE READ): else what is rolled up meanwhile is
+        missed or counted twice, for this scrape.
+        """
         with self._lock:
             totals = self._totals(session)
         families = [
@@ -63,11 +63,11 @@ class Metrics:
         return generate_latest(registry)
 
     def _totals(self, session: Session) -> Totals:
-        """What was settled before, plus what is young enough to change."""
-        until = max(_database_time(session) - SETTLED_AFTER, self._settled_until)
-        self._settled += _count(session, self._settled_until, until)
-        self._settled_until = until
-        return self._settled + _count(session, until, None)
+        """What is in the tallies, read anew when they grew, and what came since."""
+        marks = read_marks(session)
+        if marks != self._marks:
+            self._settled, self._marks = _read_tallies(session), marks
+        return self._settled + _count_newest(session, marks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,83 +80,37 @@ class _Families(Collector):
 
 # -- totals ----------------------------------------------------------------------------------
 
-_MESSAGES = text(
+_MEASURES = (
+    *("messages", "runs", "handoffs", "tokens", "deliveries"),
+    *("ttft", "ttft_micros", "tpot", "tpot_micros"),
+)
+_BY_CHANNEL = frozenset({"messages", "deliveries"})
+_TALLIES = text(
     """
-    select i.channel, m.author, count(*)
-    from message m join inbox i on i.id = m.inbox_id
-    where m.id >= :since_id and m.id < :until_id
-    group by 1, 2
+    select inbox_id, measure, label, sum(count) from tally
+    where measure = any(:measures) group by 1, 2, 3
     """
 )
-# ids are UUIDv7: a range of ids is a range of time, and the primary key finds it.
-
-_RUNS = text(
-    """
-    select coalesce(action, ''), coalesce(reason, ''), state, count(*),
-           sum(prompt_tokens), sum(cached_tokens), sum(output_tokens)
-    from answer_run
-    where created_at >= :since and created_at < :until and finished_at is not null
-    group by 1, 2, 3
-    """
-)
-
-_TTFT = text(
-    """
-    select width_bucket(ttft_ms / 1000.0, :bounds), count(*), sum(ttft_ms) / 1000.0
-    from answer_run
-    where created_at >= :since and created_at < :until and finished_at is not null
-      and ttft_ms is not null
-    group by 1
-    """
-)
-
-# The time between the first token and the end, over the tokens in between.
-_TPOT = text(
-    """
-    with decoded as (
-        select greatest(total_ms - coalesce(retrieval_ms, 0) - ttft_ms, 0) / 1000.0
-               / (output_tokens - 1) as tpot
-        from answer_run
-        where created_at >= :since and created_at < :until and finished_at is not null
-          and ttft_ms is not null and total_ms is not null and output_tokens > 1
-    )
-    select width_bucket(tpot, :bounds), count(*), sum(tpot) from decoded group by 1
-    """
-)
-
-_DELIVERIES = text(
-    """
-    select i.channel, d.state, count(*)
-    from delivery d
-    join conversation c on c.id = d.conversation_id join inbox i on i.id = c.inbox_id
-    where d.id >= :since_id and d.id < :until_id and d.state in ('sent', 'failed', 'withdrawn')
-    group by 1, 2
-    """
-)
+_CHANNELS = text("select id, channel from inbox")
 
 
-def _count(session: Session, since: datetime, until: datetime | None) -> Totals:
-    """Sums over the rows made from `since` to `until` (None: to the last)."""
-    last = datetime(9999, 1, 1, tzinfo=UTC)
-    spans = {"since": since, "until": until or last}
-    ids = {"since_id": first_id_at(since), "until_id": first_id_at(until or last)}
-    found: Totals = Counter()
-    for channel, author, count in session.execute(_MESSAGES, ids):
-        found["messages", (channel, author)] += count
-    for action, reason, state, count, prompt, cached, output in session.execute(_RUNS, spans):
-        found["runs", (action or state,)] += count
-        found["tokens", ("prompt",)] += int(prompt)
-        found["tokens", ("cached",)] += int(cached)
-        found["tokens", ("output",)] += int(output)
-        if action == "handoff":
-            found["handoffs", (reason,)] += count
-    for channel, state, count in session.execute(_DELIVERIES, ids):
-        found["deliveries", (channel, state)] += count
-    for name, query, bounds in (("ttft", _TTFT, TTFT_BOUNDS), ("tpot", _TPOT, TPOT_BOUNDS)):
-        for bucket, count, total in session.execute(query, {**spans, "bounds": list(bounds)}):
-            found[name, (str(bucket),)] += count
-            found[f"{name}_micros", ()] += round(float(total) * 1_000_000)
-    return found
+def _read_tallies(session: Session) -> Totals:
+    found = session.execute(_TALLIES, {"measures": list(_MEASURES)})
+    return _summed(session, ((inbox, name, label, n) for inbox, name, label, n in found))
+
+
+def _count_newest(session: Session, marks: Mapping[str, datetime]) -> Totals:
+    newest = list(count_newest(session, marks))
+    return _summed(session, ((c.inbox_id, c.measure, c.label, c.number) for c in newest))
+
+
+def _summed(session: Session, counts: Iterable[tuple[UUID, str, str, int]]) -> Totals:
+    channels = {row.id: row.channel for row in session.execute(_CHANNELS)}
+    totals: Totals = Counter()
+    for inbox_id, measure, label, number in counts:
+        labels = (channels[inbox_id], label) if measure in _BY_CHANNEL else (label,)
+        totals[measure, labels] += int(number)
+    return totals
 
 
 def _totals_families(totals: Totals) -> Iterator[Metric]:
@@ -184,7 +138,7 @@ def _histogram(
     for place, bound in enumerate([*map(str, bounds), "+Inf"]):
         running += counts.get(place, 0)
         buckets.append((bound, running))
-    total = totals[f"{measure}_micros", ()] / 1_000_000
+    total = totals[f"{measure}_micros", ("",)] / 1_000_000
     family = HistogramMetricFamily(f"frontdesk_{name}", what)
     family.add_metric([], buckets, sum_value=total)
     return family
@@ -202,7 +156,8 @@ _PRESENT = text(
     from conversation c
     join inbox i on i.id = c.inbox_id
     join message m on m.conversation_id = c.id and m.state in ('received', 'growing')
-    where c.unanswered_since is not null or c.waiting_since is not null
+    where c.unanswered_since is not null
+       or (c.status = 'open' and c.waiting_since is not null)
     group by 1, 2
     """
 )
@@ -272,14 +227,3 @@ def _queue_families(queue_lengths: Mapping[str, int], open_streams: int) -> Iter
 
 def _gauge(name: str, what: str, value: Any) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, what, value=float(value))
-
-
-def _database_time(session: Session) -> datetime:
-    found: datetime = session.execute(text("select clock_timestamp()")).scalar_one()
-    return found
-
-
-def first_id_at(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment (RFC 9562, section 5.7)."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=(milliseconds & (2**48 - 1)) << 80)

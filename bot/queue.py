@@ -25,6 +25,7 @@ ASK_TASK = "frontdesk.ask"
 COPILOT_TASK = "frontdesk.copilot"
 INDEX_TASK = "frontdesk.index_article"
 SWEEP_TASK = "frontdesk.sweep"
+ROLL_UP_TASK = "frontdesk.roll_up"
 MODEL_STATE_COMMAND = "frontdesk_model_state"
 ModelState = Literal["loading", "ready", "none", "failed"]
 

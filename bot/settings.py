@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,26 @@ from bot.sample_secrets import find_sample
 EngineDriver = Literal["auto", "openvino", "torch", "openai", "none"]
 REMOTE_CONSENT = "conversations-and-articles-leave-this-machine"
 
+_PRICES = re.compile(r"([A-Z]{3})" + r"\s+(\d{1,6}(?:\.\d{1,6})?)" * 3, re.ASCII)
+
 
 class SettingsError(Exception):
     """A setting is unusable; the message names it and says how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrices:
+    """What a million tokens of the language model cost, by kind."""
+
+    currency: str
+    prompt: float
+    cached: float
+    output: float
+
+    def cost(self, prompt: int, cached: int, output: int) -> float:
+        """The price of so many tokens; those read from the cache are among the prompt's."""
+        priced = (prompt - cached) * self.prompt + cached * self.cached + output * self.output
+        return priced / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,7 @@ class Settings:
     master_key_file: Path | None = None
     lmtp: str | None = None
     lmtp_protocol: Literal["lmtp", "smtp"] = "lmtp"
+    token_prices: TokenPrices | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str]) -> Settings:
@@ -82,6 +101,7 @@ class Settings:
                 Literal["lmtp", "smtp"],
                 read.choice("FRONTDESK_LMTP_PROTOCOL", ("lmtp", "smtp"), "lmtp"),
             ),
+            token_prices=read.prices("FRONTDESK_TOKEN_PRICES"),
         )
         _refuse_samples(settings)
         return settings
@@ -160,3 +180,17 @@ class _Reader:
                 f"set it to {REMOTE_CONSENT}."
             )
         return True
+
+    def prices(self, name: str) -> TokenPrices | None:
+        """A currency, then the price of a million prompt, cached and output tokens."""
+        value = self.text(name)
+        if value is None:
+            return None
+        found = _PRICES.fullmatch(value)
+        if found is None:
+            raise SettingsError(
+                f"{name} is {value!r}: it takes a currency and the prices of a million prompt, "
+                "cached and output tokens, such as `EUR 0.15 0.04 0.60`."
+            )
+        currency, *prices = found.groups()
+        return TokenPrices(currency, *(float(price) for price in prices))

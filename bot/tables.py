@@ -282,6 +282,7 @@ class Conversation(Sealing, Base):
             postgresql_where=text("unanswered_since is not null"),
         ),
         Index("ix_conversation_thread", "inbox_id", "thread_hash"),
+        Index("ix_conversation_status", "status"),
         Index("ix_conversation_updated", "updated_at"),
         Index(
             "ix_conversation_waiting",
@@ -315,7 +316,7 @@ class Conversation(Sealing, Base):
     spam_at: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
     told_waiting_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
     # Comes along where a conversation is locked; whoever then asks the session for it, has it.
     inbox: Mapped[Inbox] = relationship(lazy="raise", viewonly=True)
@@ -425,16 +426,17 @@ class Attachment(Sealing, Base):
 class Delivery(Sealing, Base):
     """One message on its way to one destination of a channel that is written to.
 
-    `kind` is `reply` (to the customer), `card` (a handoff, to the staff) or `notice` (what came
-    after, under the card). `version` counts the changes of what is to be seen there and
-    `sent_version` is the one that is seen; what has an `external_id` is revised, not sent.
-    `via_inbox_id` is the inbox it goes out through, where that is not the conversation's.
+    `kind` is `reply` (to the customer), `card` (a handoff, to the staff), `notice` (what came
+    after, under the card) or `transcript` (all of it, to where the customer asked for it).
+    `version` counts the changes of what is to be seen there and `sent_version` is the one that
+    is seen; what has an `external_id` is revised, not sent. `via_inbox_id` is the inbox it goes
+    out through, where that is not the conversation's.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("message_id", "destination_hash", "kind"),
-        CheckConstraint("kind in ('reply', 'card', 'notice')", name="kind"),
+        CheckConstraint("kind in ('reply', 'card', 'notice', 'transcript')", name="kind"),
         Index("ix_delivery_card", "external_id", postgresql_where=text("kind = 'card'")),
         Index(
             "ix_delivery_due",

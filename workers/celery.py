@@ -16,6 +16,7 @@ from bot.queue import (
     INTERACTIVE,
     KNOWLEDGE,
     MODEL_STATE_COMMAND,
+    ROLL_UP_TASK,
     SWEEP_TASK,
     celery_settings,
 )
@@ -25,6 +26,7 @@ from workers import runtime
 QUEUES = (INTERACTIVE, BATCH, KNOWLEDGE)
 SWEEP_SECONDS = 5.0
 SWEEP_EXPIRES_SECONDS = 60.0
+ROLL_UP_SECONDS = 60.0
 
 
 def worker_settings() -> dict[str, Any]:
@@ -43,7 +45,12 @@ def worker_settings() -> dict[str, Any]:
                 "schedule": SWEEP_SECONDS,
                 # Beat's clock sets the time, a worker's reads it: leave room between the two.
                 "options": {"queue": INTERACTIVE, "expires": SWEEP_EXPIRES_SECONDS},
-            }
+            },
+            "roll_up": {
+                "task": ROLL_UP_TASK,
+                "schedule": ROLL_UP_SECONDS,
+                "options": {"queue": KNOWLEDGE, "expires": ROLL_UP_SECONDS},
+            },
         },
         "beat_schedule_filename": str(settings.home / "run" / "beat-schedule"),
         "beat_max_loop_interval": SWEEP_SECONDS,

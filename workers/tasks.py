@@ -6,7 +6,15 @@ from uuid import UUID
 
 from celery import Task
 
-from bot.queue import ANSWER_TASK, ASK_TASK, COPILOT_TASK, INDEX_TASK, SWEEP_TASK
+from bot import tallies
+from bot.queue import (
+    ANSWER_TASK,
+    ASK_TASK,
+    COPILOT_TASK,
+    INDEX_TASK,
+    ROLL_UP_TASK,
+    SWEEP_TASK,
+)
 from workers import copilot, runs, runtime
 from workers.celery import app
 
@@ -40,3 +48,10 @@ def index_article(article_id: str) -> None:
 def sweep() -> None:
     """Ring again for whatever is due and was not rung, or whose worker died."""
     runs.sweep(runtime.current())
+
+
+@app.task(name=ROLL_UP_TASK)
+def roll_up() -> None:
+    """Count for Insights and `/metrics` what happened since the last time."""
+    with runtime.current().sessions.begin() as session:
+        tallies.roll_up(session)

@@ -27,6 +27,7 @@ from bot.dashboard.files import Files
 from bot.dashboard.gaps import Gaps
 from bot.dashboard.imports import Imports
 from bot.dashboard.inbox import InboxLists
+from bot.dashboard.insights import Insights
 from bot.dashboard.live import Live
 from bot.dashboard.log_in import LogIn
 from bot.dashboard.macros import Macros
@@ -39,6 +40,7 @@ from bot.dashboard.tags import Tags
 from bot.dashboard.why import Why
 from bot.events import Hub, Publisher
 from bot.queue import Queue
+from bot.settings import TokenPrices
 from bot.web.event_stream import Drain
 from bot.web.rules import Guard, Rule
 
@@ -62,6 +64,7 @@ class Dashboard:
         connections: Connections,
         *,
         public_url: str,
+        token_prices: TokenPrices | None = None,
     ) -> None:
         door, passwords = Door(sessions, public_url), Passwords()
         changes = Changes(sessions, queue, publisher)
@@ -92,6 +95,7 @@ class Dashboard:
             Imports(sessions, queue),
             Gaps(sessions, runs),
             Bench(sessions, runs),
+            Insights(sessions, token_prices),
             live,
             Pages(),  # last: every address that is no API's
         ]

@@ -36,6 +36,7 @@ class Measures:
         """All metrics in Prometheus' text format."""
         lengths = await self._lengths()
         async with self._sessions() as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             body = await session.run_sync(
                 self._metrics.render, lengths, open_streams=self._hub.listeners
             )
