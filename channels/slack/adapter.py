@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 RAW = web.RequestKey("SLACK_RAW", bytes)
 MAX_BODY_BYTES = 1024 * 1024
 LOOK_SECONDS, NAMES_SECONDS, AWAY_SECONDS = 1.0, 5.0, 3.0
+# Slack waits three seconds for its answer; what is asked of it meanwhile may take one of them.
+ASK_SECONDS = 1.0
 
 
 class Signers(tuple[Account, ...]):
@@ -179,6 +181,7 @@ class SlackChannel:
         if heard.root is None or heard.is_stranger:
             log.info("ignored ts=%s reason=no answer of the staff", heard.ts)
             return
+        await self._find_unconfirmed_card(account, heard, heard.root)
         name = await self._name_of_new_agent(account, heard.user)
         try:
             async with self._sessions.begin() as session:
@@ -190,6 +193,28 @@ class SlackChannel:
             return
         if advance is not None:
             await self._ring(advance)
+
+    async def _find_unconfirmed_card(self, account: Account, heard: Heard, root: str) -> None:
+        """Ask Slack whether this is the thread of a card whose post was not confirmed yet.
+
+        Raises Refusal where Slack does not say: it tells of the answer again.
+        """
+        async with self._sessions() as session:
+            known = await session.run_sync(staff.find_card, account, heard)
+            if known or not await session.run_sync(staff.has_unconfirmed_card, account):
+                return
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                delivery = await self._posting.delivery_at(account, heard.channel, root)
+        except (DeliveryError, TimeoutError) as error:
+            log.warning("thread not known yet ts=%s error=%s", heard.ts, type(error).__name__)
+            told = "Whether this answers a card is not known yet. Nothing was stored; try again."
+            raise Refusal(503, "unavailable", told, {"Retry-After": "2"}) from error
+        if delivery is None:
+            return
+        async with self._sessions.begin() as session:
+            if await session.run_sync(staff.confirm_card, account, delivery, heard):
+                log.info("confirmed card delivery=%s", delivery)
 
     async def _click(self, account: Account, interaction: Interaction) -> None:
         name = await self._name_of_new_agent(account, interaction.user.id)
