@@ -7,6 +7,7 @@ A sender that does not match gets a conversation of their own, and people look a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import PurePosixPath
@@ -24,6 +25,7 @@ from channels.email.mailboxes import Mailbox, thread_tokens
 
 CUT = "\n[…] The rest of this mail is in its original."
 NO_TEXT = "(a mail without text)"
+SENDER_MISMATCH = "sender-mismatch"
 RISKY_SUFFIXES = frozenset(
     {
         *("exe", "com", "scr", "pif", "bat", "cmd", "ps1", "vbs", "vbe", "js", "jse", "wsf"),
@@ -69,6 +71,27 @@ def place(session: Session, mailbox: Mailbox, mail: MailMessage, raw: bytes) -> 
         return ReportOf(reported, _notice(mail), message)
     named = _named_conversation(session, mailbox, mail)
     return make_message(session, mailbox, mail, raw, external_id, named)
+
+
+def explain_thread(
+    session: Session, mailboxes: Sequence[Mailbox], mail: MailMessage
+) -> tuple[str | None, str]:
+    """The thread that a mail would join in any of these mailboxes, and by what; writes nothing.
+
+    What joins is a name that we signed or sent together with the sender it was given to, for
+    instance `in-reply-to+sender`. `sender-mismatch` is put apart, `unknown-conversation` is one
+    that was deleted or is another installation's, and `none` begins a new one.
+    """
+    for mailbox in mailboxes:
+        named = _named_conversation(session, mailbox, mail)
+        if named is None:
+            continue
+        sender, _ = _sender(mailbox, mail)
+        if sender is None or not _is_contact_of(session, mailbox, named, sender):
+            return None, SENDER_MISMATCH
+        by = mail.thread.by if mail.thread.match is not None else "sent-id"
+        return named.thread, f"{by}+sender"
+    return None, "unknown-conversation" if mail.thread.match is not None else "none"
 
 
 def external_id_of(session: Session, mail: MailMessage) -> str:
