@@ -124,7 +124,7 @@ def make_message(
         inbox_id=mailbox.inbox_id,
         channel="email",
         external_id=external_id,
-        thread=thread or thread_tokens(session).make_thread(f"{mailbox.inbox_id}|{external_id}"),
+        thread=thread or _own_thread(session, mailbox, external_id),
         contact=contact,
         contact_name=_one_line(name or "")[:200] or None,
         text=text_of(mail),
@@ -134,7 +134,13 @@ def make_message(
         original=_original(mail, raw),
         staff_note=note,
         for_people=None if mail.automatic else reason,
+        begins_thread=thread is None,
     )
+
+
+def _own_thread(session: Session, mailbox: Mailbox, external_id: str) -> str:
+    """The thread that a mail begins: the same for each of its copies, and nobody else's."""
+    return thread_tokens(session).make_thread(f"{mailbox.inbox_id}|{external_id}")
 
 
 def text_of(mail: MailMessage) -> str:
