@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 from bot.channel import Channel, DeliveryError
 from bot.conversations import REVISE_EVERY, note_for_staff
 from bot.handoff_cards import card_of, read_card
-from bot.messages import Attachment, Author, ChannelName, Citation, Reply
+from bot.messages import Attachment, Author, Citation, Reply
 from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message, now
 from bot.tables import Attachment as AttachmentRow
 

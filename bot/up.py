@@ -181,7 +181,7 @@ class _Up:
             self._terminal.say("the model is still loading; questions wait for it")
 
     def _fill_demo(self) -> None:
-        """Run `frontdesk demo` beside the desk and show how far it is; the desk goes on after it."""
+        """Run `frontdesk demo` beside the desk and show how far it is."""
         log = self._home / "logs" / "demo.log"
         log.unlink(missing_ok=True)
         command = [sys.executable, "-P", "-m", "bot", "demo"]

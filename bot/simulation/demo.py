@@ -12,7 +12,6 @@ import contextlib
 import random
 import secrets
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -244,10 +243,11 @@ class _Demo:
         return await asyncio.to_thread(_find_id, self._sessions, key)
 
     async def _until(self, look: Callable[[], Any], within_s: float | None = None) -> bool:
-        deadline = time.monotonic() + (within_s or self._patience_s)
-        while not (is_so := bool(await look())) and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_EVERY_S)
-        return is_so
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s or self._patience_s):
+                while not await look():
+                    await asyncio.sleep(LOOK_EVERY_S)
+        return bool(await look())
 
 
 _NEWSLETTER = {
@@ -371,5 +371,6 @@ def _summarize(sessions: sessionmaker[Session], *, is_new: bool) -> Summary:
             Conversation, Conversation.id == Delivery.conversation_id
         )
         count = session.scalar(failed.where(_of_demo(), Delivery.state == "failed")) or 0
-    channels = Counter(channel for channel, _ in found)
-    return Summary(dict(channels), dict(Counter(status for _, status in found)), count, is_new)
+    channels = Counter(str(channel) for channel, _ in found)
+    statuses = Counter(str(status) for _, status in found)
+    return Summary(dict(channels), dict(statuses), count, is_new)

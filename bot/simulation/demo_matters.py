@@ -60,7 +60,9 @@ MATTERS: tuple[Matter, ...] = (
     _chat("Dev Patel", "My stove leaks gas. Can I go on using it?", then="answer", person=True),
     _chat("李娜", "运费是多少？", "偏远地区也送吗？"),
     _chat("Elif Kaya", "Which payment methods do you take?"),
-    _chat("Finn Murphy", "I want to speak to a person about order 48213.", then="wait", person=True),
+    _chat(
+        "Finn Murphy", "I want to speak to a person about order 48213.", then="wait", person=True
+    ),
     _chat("Grace Kim", "Can I pay in instalments?", then="resolve"),
     _chat("张伟", "我的包裹破损了，怎么办？", then="take"),
     _chat("Hana Suzuki", "How do I use two discount codes at once?"),

@@ -21,13 +21,15 @@ _REPLY_SUBJECT = re.compile(
 _POINTS_BELOW = re.compile(
     r"(?i)(?<![^\W\d_])(?:"
     r"below|fyi|for your information|see (?:this|the)|forward(?:ed|ing)?|this (?:e-?)?mail"
-    r"|unten|unterhalb|s\. ?u\.|untenstehend\w*|nachstehend\w*|zur info\w*|z\. ?k\.|weitergeleitet\w*"
+    r"|unten|unterhalb|s\. ?u\.|untenstehend\w*|nachstehend\w*|zur info\w*|z\. ?k\."
+    r"|weitergeleitet\w*"
     r"|ci-dessous|pour info\w*|transfér\w+|fais suivre"
     r"|abajo|a continuación|reenv[ií]\w+|para su información"
     r"|qui sotto|di seguito|sottostante|inoltr\w+|per conoscenza"
     r"|abaixo|encaminh\w+|a seguir"
     r"|hieronder|onderstaand\w*|zie onder|doorgestuurd\w*|ter info\w*"
-    r"|nedan|vidarebefordr\w+|nedenfor|videresend\w+|alla|alapuolella|poniżej|przesyłam|níže|ниже|нижче"
+    r"|nedan|vidarebefordr\w+|nedenfor|videresend\w+|alapuolella|poniżej|przesyłam|níže"
+    r"|ниже|нижче"
     r")(?![^\W\d_])"
     r"|如下|见下|見下|以下|下面|下方|转发|轉寄|轉發|请看|請看|下記|転送|ご確認|아래|전달"
 )

@@ -83,9 +83,8 @@ def delivery_of(found: dict[str, Any]) -> str | None:
 def _payload_of(found: dict[str, Any]) -> dict[str, Any]:
     """What our metadata says of a message; nothing if it bears none."""
     metadata = found.get("metadata") or {}
-    payload = metadata.get("event_payload")
-    is_ours = metadata.get("event_type") == METADATA_EVENT and isinstance(payload, dict)
-    return payload if is_ours else {}
+    payload: dict[str, Any] = metadata.get("event_payload") or {}
+    return payload if metadata.get("event_type") == METADATA_EVENT else {}
 
 
 def notice_text(card: HandoffCard) -> str:
