@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from bot import migrate
 from bot.api.routes import Api
@@ -25,8 +26,15 @@ from bot.channel_setup import ChannelSetup
 from bot.conversations import PUSHED_CHANNELS
 from bot.dashboard.feed import Feed
 from bot.dashboard.routes import Dashboard
-from bot.database import keyring_of_settings, make_async_engine, make_async_sessions
-from bot.delivery import deliver_pending
+from bot.database import (
+    keyring_of_settings,
+    make_async_engine,
+    make_async_sessions,
+    make_engine,
+    make_sessions,
+    without_transactions,
+)
+from bot.delivery import deliver_pending, is_due
 from bot.events import ANYTHING, Hub, Publisher
 from bot.intake import Intake
 from bot.logs import configure
@@ -52,6 +60,8 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 25.0
+# Twice as many are opened at most: what mail is read and stored with at one time.
+THREADED_CONNECTIONS = 2
 DELIVERY_PAUSE_SECONDS = 1.0
 # Bells make a delivery start at once; this often is enough, however many of them ring.
 SHORTEST_DELIVERY_PAUSE_SECONDS = 0.1
@@ -67,6 +77,7 @@ class Parts:
 
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    threaded: sessionmaker[Session]
     hub: Hub
     queue: Queue
     publisher: Publisher
@@ -89,6 +100,7 @@ def make_email(parts: Parts) -> EmailChannel:
         raise SettingsError(f"FRONTDESK_LMTP: {error}") from error
     return EmailChannel(
         parts.sessions,
+        parts.threaded,
         parts.publisher,
         Listening(address, parts.settings.lmtp_protocol),
         public_url=parts.settings.public_url,
@@ -181,11 +193,12 @@ def build_parts(settings: Settings) -> Parts:
             "DATABASE_URL and REDIS_URL are not set: `./frontdesk up` brings its own servers, "
             "or name yours."
         )
-    engine = make_async_engine(settings.database_url)
+    engine, keyring = make_async_engine(settings.database_url), keyring_of_settings(settings)
     redis_url = redis_py_url(settings.redis_url)
     return Parts(
         engine=engine,
-        sessions=make_async_sessions(engine, keyring_of_settings(settings)),
+        sessions=make_async_sessions(engine, keyring),
+        threaded=make_sessions(make_engine(settings.database_url, THREADED_CONNECTIONS), keyring),
         hub=Hub(redis_url),
         queue=Queue(settings.redis_url),
         publisher=Publisher(redis_url),
@@ -217,6 +230,7 @@ async def _close(parts: Parts) -> None:
     await parts.hub.close()
     await parts.redis.aclose()
     await parts.engine.dispose()
+    parts.threaded.kw["bind"].dispose()
     parts.publisher.close()
     parts.queue.close()
 
@@ -258,7 +272,7 @@ async def _run_channels(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
+    receive = Intake(parts.sessions, parts.queue, parts.publisher, parts.threaded).receive
     await parts.hub.start()
     listeners = [
         asyncio.create_task(_listen(name, channel, receive)) for name, channel in channels.items()
@@ -291,30 +305,67 @@ async def deliver_until(
     Each channel has lanes of its own, so that a mail server that hangs holds up no other channel.
     With a hub, a bell of any conversation makes them look at once.
     """
-    lanes = [
-        _deliver_in_lane(stop, sessions, {name: channel}, hub)
+    work = [
+        task
         for name, channel in channels.items()
         if name in PUSHED_CHANNELS
-        for _ in range(DELIVERY_LANES)
+        for task in _lanes(stop, sessions, {name: channel}, hub)
     ]
-    await asyncio.gather(stop.wait(), *lanes)
+    await asyncio.gather(stop.wait(), *work)
+
+
+def _lanes(
+    stop: asyncio.Event,
+    sessions: async_sessionmaker[AsyncSession],
+    channels: Mapping[str, Channel],
+    hub: Hub | None,
+) -> list[Coroutine[None, None, None]]:
+    """The lanes of a channel, and who looks for them: bells ring for every sentence of every
+    chat, and most of them mean nothing here."""
+    found = asyncio.Event()
+    return [
+        _look_for_deliveries(stop, without_transactions(sessions), list(channels), hub, found),
+        *(_deliver_in_lane(stop, sessions, channels, found) for _ in range(DELIVERY_LANES)),
+    ]
+
+
+async def _look_for_deliveries(
+    stop: asyncio.Event,
+    sessions: async_sessionmaker[AsyncSession],
+    channels: list[str],
+    hub: Hub | None,
+    found: asyncio.Event,
+) -> None:
+    """Wake the lanes whenever something is due, and once more when it is over."""
+    async with contextlib.AsyncExitStack() as stack:
+        bells = await stack.enter_async_context(hub.listen(ANYTHING)) if hub else None
+        stack.callback(found.set)
+        while not stop.is_set():
+            try:
+                async with sessions() as session:
+                    if await session.run_sync(is_due, channels):
+                        found.set()
+                await _pause(stop, DELIVERY_PAUSE_SECONDS, bells)
+            except SQLAlchemyError as error:
+                log.warning("delivery waits for the database error=%s", type(error).__name__)
+                await _pause(stop, AWAY_PAUSE_SECONDS, None)
 
 
 async def _deliver_in_lane(
     stop: asyncio.Event,
     sessions: async_sessionmaker[AsyncSession],
     channels: Mapping[str, Channel],
-    hub: Hub | None,
+    found: asyncio.Event,
 ) -> None:
-    async with contextlib.AsyncExitStack() as stack:
-        bells = await stack.enter_async_context(hub.listen(ANYTHING)) if hub else None
-        while not stop.is_set():
-            try:
-                if not await deliver_pending(sessions, channels):
-                    await _pause(stop, DELIVERY_PAUSE_SECONDS, bells)
-            except SQLAlchemyError as error:
-                log.warning("delivery waits for the database error=%s", type(error).__name__)
-                await _pause(stop, AWAY_PAUSE_SECONDS, None)
+    while not stop.is_set():
+        await found.wait()
+        found.clear()
+        try:
+            while not stop.is_set() and await deliver_pending(sessions, channels):
+                pass
+        except SQLAlchemyError as error:
+            log.warning("delivery waits for the database error=%s", type(error).__name__)
+            await _pause(stop, AWAY_PAUSE_SECONDS, None)
 
 
 async def _pause(

@@ -57,6 +57,7 @@ COMMANDS = {
     "keys": Command("keys", "make, list and rotate keys"),
     "slack": Command("slack", "the Slack app's manifest; connect an inbox to a workspace"),
     "simulate": Command("simulate", "let simulated customers write by chat, e-mail and Slack"),
+    "demo": Command("demo", "fill a fictional shop with forty conversations, to look around in"),
     "version": Command("version", "print the version"),
 }
 

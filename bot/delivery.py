@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select, tuple_
+from sqlalchemy import bindparam, exists, func, or_, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, aliased
@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session, aliased
 from bot.channel import Channel, DeliveryError
 from bot.conversations import REVISE_EVERY, note_for_staff
 from bot.handoff_cards import card_of, read_card
-from bot.messages import Attachment, Author, ChannelName, Citation, Reply
+from bot.messages import Attachment, Author, Citation, Reply
 from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message, now
 from bot.tables import Attachment as AttachmentRow
 from bot.transcripts_mailed import mailed_transcript
@@ -69,9 +69,14 @@ async def deliver_pending(
     return tried
 
 
+def is_due(session: Session, channels: list[str]) -> bool:
+    """Whether something is to be sent by these channels now; another process may be at it."""
+    return session.execute(_DUE, {"now": now(), "channels": channels}).first() is not None
+
+
 def claim_delivery(session: Session, channels: list[str]) -> Due | None:
     """Take one due delivery of these channels for this process, or withdraw it."""
-    found = session.execute(_due(channels)).one_or_none()
+    found = session.execute(_CLAIM, {"now": now(), "channels": channels}).one_or_none()
     if found is None:
         return None
     # Read after the lock was got: what is sent must not be older than the version it is sent as.
@@ -198,30 +203,30 @@ def backoff_s(attempts: int) -> float:
     return wait_s * random.uniform(0.8, 1.0)
 
 
-def _due(channels: list[str]) -> Select[UUID, ChannelName]:
-    """The next delivery; to one place a conversation's messages go in their order."""
-    earlier = aliased(Delivery)
-    waits_for_another = exists().where(
-        earlier.conversation_id == Delivery.conversation_id,
-        earlier.destination_hash == Delivery.destination_hash,
-        earlier.state.in_(("pending", "sending")),
-        earlier.external_id.is_(None),
-        tuple_(earlier.created_at, earlier.id) < tuple_(Delivery.created_at, Delivery.id),
+_EARLIER = aliased(Delivery)
+# To one place a conversation's messages go in their order.
+_WAITS_FOR_ANOTHER = exists().where(
+    _EARLIER.conversation_id == Delivery.conversation_id,
+    _EARLIER.destination_hash == Delivery.destination_hash,
+    _EARLIER.state.in_(("pending", "sending")),
+    _EARLIER.external_id.is_(None),
+    tuple_(_EARLIER.created_at, _EARLIER.id) < tuple_(Delivery.created_at, Delivery.id),
+)
+# The next delivery. Built once: lanes ask for it many times a second.
+_DUE = (
+    select(Delivery.id, Inbox.channel)
+    .join(Conversation, Conversation.id == Delivery.conversation_id)
+    .join(Inbox, Inbox.id == func.coalesce(Delivery.via_inbox_id, Conversation.inbox_id))
+    .where(
+        Delivery.next_attempt_at <= bindparam("now"),
+        or_(Delivery.state == "pending", Delivery.state == "sending"),
+        Inbox.channel.in_(bindparam("channels", expanding=True)),
+        ~_WAITS_FOR_ANOTHER,
     )
-    return (
-        select(Delivery.id, Inbox.channel)
-        .join(Conversation, Conversation.id == Delivery.conversation_id)
-        .join(Inbox, Inbox.id == func.coalesce(Delivery.via_inbox_id, Conversation.inbox_id))
-        .where(
-            Delivery.next_attempt_at <= now(),
-            or_(Delivery.state == "pending", Delivery.state == "sending"),
-            Inbox.channel.in_(channels),
-            ~waits_for_another,
-        )
-        .order_by(Delivery.next_attempt_at)
-        .limit(1)
-        .with_for_update(of=Delivery, skip_locked=True)
-    )
+    .order_by(Delivery.next_attempt_at)
+    .limit(1)
+)
+_CLAIM = _DUE.with_for_update(of=Delivery, skip_locked=True)
 
 
 def _is_outdated(

@@ -52,6 +52,7 @@ class IncomingMessage:
     `thread` names the conversation in the channel's terms (a chat session, a signed mail
     token, a Slack thread); `contact` is the channel's id of the person. `staff_note` is shown to
     the staff beside the message; `for_people` is the reason why no bot may answer it.
+    `begins_thread` says that no other message can be of this thread before this one was stored.
     """
 
     inbox_id: UUID
@@ -69,6 +70,7 @@ class IncomingMessage:
     original: OriginalMessage | None = None
     staff_note: str | None = None
     for_people: str | None = None
+    begins_thread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

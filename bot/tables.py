@@ -657,10 +657,12 @@ class VaultKeys(KeyStore):
 
     def add(self, session: Session, scope: str, key: WrappedKey) -> WrappedKey:
         row = {"id": key.id, "scope": scope, "master_id": key.master_id, "wrapped": key.wrapped}
+        added = upsert(DataKey).values(**row).on_conflict_do_nothing().returning(DataKey.id)
         with session.no_autoflush:
-            session.execute(upsert(DataKey).values(**row).on_conflict_do_nothing())
+            if session.scalar(added) is not None:
+                return key
         stored = self.newest(session, scope)
-        assert stored is not None, "the row was just written, or another process wrote it"
+        assert stored is not None, "another process wrote it"
         return stored
 
     def keep_masters(self, session: Session) -> None:

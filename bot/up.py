@@ -31,7 +31,7 @@ from bot.queue import ModelState, Queue
 from bot.running import Running, forget_running, write_running
 from bot.sealing import MasterKey
 from bot.settings import Settings
-from bot.spawn import Program, StartError, is_running
+from bot.spawn import Program, StartError, is_running, spawn
 from bot.supervisor import StopRequest, Supervisor
 from bot.terminal import Terminal
 
@@ -43,6 +43,7 @@ PLAIN_MEMORY_BYTES = 512 * 1024**2
 WEB_READY_WITHIN_S = 60.0
 FIRST_ANSWER_WITHIN_S = 300.0
 GRACE_S = 30.0
+DEMO_CONVERSATIONS = 40
 REPLACED = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -74,13 +75,15 @@ def run_up(
     prepare_desk: PrepareDesk,
     index_progress: IndexProgress,
     first_link: FirstLink,
+    *,
+    fills_demo: bool = False,
 ) -> int:
     """Run until somebody asks to stop; returns the exit status. Raises LocalError, StartError."""
     with StopRequest() as stop:
         up = _Up(environ, terminal, prepare_desk, index_progress, first_link, stop)
         try:
             up.start()
-            up.run()
+            up.run(fills_demo=fills_demo)
         except KeyboardInterrupt:
             terminal.say("stopping before everything was up")
         finally:
@@ -153,7 +156,7 @@ class _Up:
         for program in self._programs(environ):
             self._supervisor.launch(program)
 
-    def run(self) -> None:
+    def run(self, *, fills_demo: bool = False) -> None:
         """Say where the page is once it is there, then tend the children."""
         self._stop.interrupts = False
         if not self._supervisor.tend_until_ready(["web"], WEB_READY_WITHIN_S):
@@ -166,6 +169,8 @@ class _Up:
         if self._stop.is_asked:
             return
         self._greet()
+        if fills_demo:
+            self._fill_demo()
         self._supervisor.tend_until_stopped()
         self._terminal.say("finishing what is under way (Ctrl-C again to hurry)")
 
@@ -180,6 +185,26 @@ class _Up:
             self._terminal.done("the model is ready")
         elif state == "loading":
             self._terminal.say("the model is still loading; questions wait for it")
+
+    def _fill_demo(self) -> None:
+        """Run `frontdesk demo` beside the desk and show how far it is."""
+        log = self._home / "logs" / "demo.log"
+        log.unlink(missing_ok=True)
+        command = [sys.executable, "-P", "-m", "bot", "demo"]
+        child = spawn(Program("demo", command, log, self.child_environ()))
+        self._terminal.say("filling the demo shop: forty conversations, each answered as usual")
+        show = self._terminal.counter("demo conversations")
+        while child.exit_status is None and not self._stop.is_asked:
+            self._supervisor.tend()
+            time.sleep(0.5)
+            show(log.read_text(encoding="utf-8").count("· "), DEMO_CONVERSATIONS)
+        status = child.exit_status
+        child.stop()
+        if status == 0:
+            for line in log.read_text(encoding="utf-8").splitlines()[-2:]:
+                self._terminal.done(line)
+        elif status is not None:
+            self._terminal.warn(f"the demo shop was not filled: see {log}")
 
     def _await_index(self) -> None:
         settings = Settings.from_env(self.child_environ())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from bot.commands import mailboxes
 from bot.commands.sessions import open_sessions
-from bot.conversations import keyed_hash
 from bot.instance import NothingRuns, find_settings
 from bot.sealing import SealingError
 from bot.settings import SettingsError
@@ -23,8 +24,9 @@ from bot.tables import Inbox
 from channels.email.explain import explain, explain_unreadable, lines_of
 from channels.email.mail import OwnMail
 from channels.email.mail_files import read_mail_files
+from channels.email.mailboxes import Mailbox, load_mailboxes, thread_tokens
+from channels.email.placing import SENDER_MISMATCH, explain_thread
 from channels.email.reading import read_mail
-from channels.email.threading_tokens import ThreadTokens
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,27 +47,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if arguments.action != "explain":
         return mailboxes.run(arguments, environ)
-    own = find_own_mail(environ)
-    has_database = own is not None
-    own = own or OwnMail(tuple(arguments.address))
     failed = False
-    for told in _explain_all(arguments.files, own, has_database=has_database):
-        failed = failed or "error" in told
-        _print(told, as_json=arguments.json)
+    with open_known(environ, tuple(arguments.address)) as known:
+        for told in _explain_all(arguments.files, known):
+            failed = failed or "error" in told
+            _print(told, as_json=arguments.json)
     return 1 if failed else 0
 
 
-def find_own_mail(environ: Mapping[str, str]) -> OwnMail | None:
-    """The addresses and the signing key of the Frontdesk of this environment; None without one."""
-    try:
-        settings = find_settings(environ, ("database_url", "master_key"))
-        with open_sessions(settings, pool_size=1) as sessions, sessions() as session:
-            return OwnMail(
-                _addresses(session), ThreadTokens(keyed_hash(session, "mail-threads", "key"))
-            )
-    except (NothingRuns, SettingsError, SealingError, SQLAlchemyError, OSError):
-        # Nothing has to run for this command: mails are then judged without our own signatures.
-        return None
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What mails are judged by: our addresses and, with a database, its conversations too."""
+
+    own: OwnMail
+    session: Session | None = None
+    mailboxes: Sequence[Mailbox] = ()
+
+
+@contextmanager
+def open_known(environ: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Iterator[Known]:
+    """What the Frontdesk of this environment knows, while the block lasts.
+
+    Without one, mails are judged by these addresses and without our own signatures.
+    """
+    with ExitStack() as stack:
+        try:
+            settings = find_settings(environ, ("database_url", "master_key"))
+            sessions = stack.enter_context(open_sessions(settings, pool_size=1))
+            session = stack.enter_context(sessions())
+            own = OwnMail(_addresses(session), thread_tokens(session))
+            known = Known(own, session, load_mailboxes(session))
+        except (NothingRuns, SettingsError, SealingError, SQLAlchemyError, OSError):
+            # Nothing has to run for this command.
+            known = Known(OwnMail(addresses))
+        yield known
 
 
 def _addresses(session: Session) -> tuple[str, ...]:
@@ -77,18 +92,31 @@ def _addresses(session: Session) -> tuple[str, ...]:
     return tuple(address for address in found if address)
 
 
-def _explain_all(
-    files: list[Path], own: OwnMail, *, has_database: bool
-) -> Iterator[dict[str, Any]]:
+def _explain_all(files: list[Path], known: Known) -> Iterator[dict[str, Any]]:
     for path in files:
         for found in read_mail_files(path):
             if found.error is not None:
                 yield explain_unreadable(found.name, found.error)
-                continue
-            told = explain(found.name, read_mail(found.raw, own), own)
-            if not has_database:
-                told["thread"]["by"] = "no-database"
-            yield told
+            else:
+                yield _explain(found.name, found.raw, known)
+
+
+def _explain(name: str, raw: bytes, known: Known) -> dict[str, Any]:
+    """A mail's object; the database says whether the sender fits what our signature names."""
+    mail = read_mail(raw, known.own)
+    told = explain(name, mail, known.own)
+    told["thread"]["by"] = "no-database"
+    if known.session is None:
+        return told
+    try:
+        match, by = explain_thread(known.session, known.mailboxes, mail)
+    except (SQLAlchemyError, SealingError):
+        known.session.rollback()
+        return told  # the signature alone, as without a database
+    told["thread"] = {"match": match, "by": by}
+    if by == SENDER_MISMATCH and told["would"] == "answer":
+        told["would"], told["why"] = "draft", "somebody else began the conversation that it answers"
+    return told
 
 
 def _print(told: dict[str, Any], *, as_json: bool) -> None:

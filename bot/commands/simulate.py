@@ -9,7 +9,7 @@ import logging
 import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -26,6 +26,8 @@ from channels.email.lmtp import Address
 
 NEEDED = ("database_url", "master_key")
 LONGEST_MINUTES = 24 * 60
+# What shells say of a program that Ctrl-C ended: nobody takes half a simulation for a whole one.
+INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,22 +67,24 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(json.dumps({"seed": plan.seed, **ledger.as_json()}, ensure_ascii=False))
     else:
         _print_result(ledger, plan.seed)
-    return 1 if ledger.faults() else 0
+    if ledger.faults():
+        return 1
+    return INTERRUPTED if ledger.is_cut_short else 0
 
 
 async def _run(
-    sessions: sessionmaker[Session], doors: DeskDoors, plan: Plan, show: object
+    sessions: sessionmaker[Session], doors: DeskDoors, plan: Plan, show: Callable[[str], None]
 ) -> Ledger:
-    """Ctrl-C once: nobody new comes, what is under way is waited for. Twice: all is taken away."""
-    assert callable(show), "a line is shown by calling this"
+    """Ctrl-C once: all customers are let go, and what was seen is told. Twice: not even that."""
     task = asyncio.current_task()
     assert task is not None, "coroutines run in a task"
 
     def stop() -> None:
         if plan.stop.is_set():
             task.cancel()
+            return
         plan.stop.set()
-        show("stopping: nobody new comes (Ctrl-C again to hurry)")
+        show("stopping: the customers are let go and the temporary inboxes are taken away")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -110,4 +114,6 @@ def _print_result(ledger: Ledger, seed: int) -> None:
     for fault in ledger.faults():
         print(f"  {fault}")
     verdict = f"{len(ledger.faults())} faults" if ledger.faults() else "nothing lost, nothing twice"
+    if ledger.is_cut_short:
+        verdict += f" as far as was seen (stopped early, {len(ledger.let_go)} still waited)"
     print(f"{verdict}; seed {seed}")

@@ -12,10 +12,21 @@ from bot.up import run_up
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none: settings come from the environment."""
+    """Settings come from the environment."""
+    parser.add_argument(
+        "--demo",
+        action="store_true",
+        help="also fill a fictional shop with forty conversations, once, to look around in",
+    )
 
 
-def run(_arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    terminal = Terminal.on(sys.stdout, environ)
     return run_up(
-        environ, Terminal.on(sys.stdout, environ), prepare_desk, index_progress, first_link
+        environ,
+        terminal,
+        prepare_desk,
+        index_progress,
+        first_link,
+        fills_demo=arguments.demo,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -40,10 +40,13 @@ def delete_conversation(session: Session, conversation_id: UUID) -> None:
     session.expire_all()
 
 
+_FORGOTTEN = select(ForgottenMail.created_at).where(
+    ForgottenMail.inbox_id == bindparam("inbox_id"),
+    ForgottenMail.mail_hash == bindparam("mail_hash"),
+)
+
+
 def is_forgotten(session: Session, inbox_id: UUID, external_id: str) -> bool:
     """Whether this message belonged to a conversation that was deleted."""
-    query = select(ForgottenMail.created_at).where(
-        ForgottenMail.inbox_id == inbox_id,
-        ForgottenMail.mail_hash == keyed_hash(session, "forgotten", external_id),
-    )
-    return session.scalar(query) is not None
+    mail_hash = keyed_hash(session, "forgotten", external_id)
+    return session.scalar(_FORGOTTEN, {"inbox_id": inbox_id, "mail_hash": mail_hash}) is not None

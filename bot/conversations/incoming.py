@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import and_, bindparam, exists, func, literal, select
 from sqlalchemy.orm import Session, joinedload
 
 from bot.conversations.deliveries import tell_staff
@@ -55,18 +55,23 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
 
     Raises `sqlalchemy.exc.IntegrityError` when a concurrent copy was first: run it again.
     """
-    running = _lock_running_conversation(session, message)
+    running = None
+    if not message.begins_thread:
+        running = _lock_running_conversation(session, message)
     if running is not None:
         conversation, identity = running
     else:
         _lock_thread(session, message)
-        known = _find_by_external_id(session, message)
+        known, found = _find_message_and_identity(session, message)
         if known is not None:
             conversation = session.get_one(Conversation, known.conversation_id)
             due = known.state == "received" and conversation.status == "pending"
             return Recorded(known.conversation_id, known.id, known.seq, False, due)
-        identity = _find_or_create_identity(session, message)
-        conversation = _find_or_open_conversation(session, message, identity)
+        latest = None
+        if found is not None and not message.begins_thread:
+            latest = _lock_latest(session, message, found)
+        identity = found or _create_identity(session, message)
+        conversation = _reopen_or_open(session, message, identity, latest)
     is_shut = conversation.spam_at is not None
     stored = append(
         session,
@@ -144,26 +149,67 @@ def _lock_running_conversation(
     return found.Conversation, found.ContactIdentity
 
 
+_LOCK_THREAD = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("key"), 0)))
+# After the lock, what there is of a message: itself, if it is known, and who writes, if they are.
+_KNOWN = (
+    select(Message, ContactIdentity)
+    .select_from(select(literal(1)).subquery("one"))
+    .outerjoin(
+        Message,
+        and_(
+            Message.inbox_id == bindparam("inbox_id"),
+            Message.external_id == bindparam("external_id"),
+        ),
+    )
+    .outerjoin(
+        ContactIdentity,
+        and_(
+            ContactIdentity.inbox_id == bindparam("inbox_id"),
+            ContactIdentity.address_hash == bindparam("address_hash"),
+        ),
+    )
+)
+_LATEST = (
+    select(Conversation)
+    .where(
+        Conversation.inbox_id == bindparam("inbox_id"),
+        Conversation.thread_hash == bindparam("thread_hash"),
+        Conversation.contact_id == bindparam("contact_id"),
+    )
+    .order_by(Conversation.number.desc())
+    .limit(1)
+    .with_for_update()
+)
+
+
 def _lock_thread(session: Session, message: IncomingMessage) -> None:
-    key = f"{message.inbox_id}|{message.thread}"
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    session.execute(_LOCK_THREAD, {"key": f"{message.inbox_id}|{message.thread}"})
 
 
-def _find_by_external_id(session: Session, message: IncomingMessage) -> Message | None:
-    query = select(Message).where(
-        Message.inbox_id == message.inbox_id, Message.external_id == message.external_id
-    )
-    return session.scalars(query).one_or_none()
+def _find_message_and_identity(
+    session: Session, message: IncomingMessage
+) -> tuple[Message | None, ContactIdentity | None]:
+    keys = {
+        "inbox_id": message.inbox_id,
+        "external_id": message.external_id,
+        "address_hash": keyed_hash(session, "address", message.contact),
+    }
+    known, identity = session.execute(_KNOWN, keys).one()
+    return known, identity
 
 
-def _find_or_create_identity(session: Session, message: IncomingMessage) -> ContactIdentity:
-    address_hash = keyed_hash(session, "address", message.contact)
-    query = select(ContactIdentity).where(
-        ContactIdentity.inbox_id == message.inbox_id, ContactIdentity.address_hash == address_hash
-    )
-    identity = session.scalars(query).one_or_none()
-    if identity is not None:
-        return identity
+def _lock_latest(
+    session: Session, message: IncomingMessage, identity: ContactIdentity
+) -> Conversation | None:
+    keys = {
+        "inbox_id": message.inbox_id,
+        "thread_hash": keyed_hash(session, "thread", message.thread),
+        "contact_id": identity.contact_id,
+    }
+    return session.scalars(_LATEST, keys).one_or_none()
+
+
+def _create_identity(session: Session, message: IncomingMessage) -> ContactIdentity:
     contact = Contact(id=new_id())
     if message.contact_name:
         contact.name = message.contact_name
@@ -171,7 +217,7 @@ def _find_or_create_identity(session: Session, message: IncomingMessage) -> Cont
         id=new_id(),
         contact_id=contact.id,
         inbox_id=message.inbox_id,
-        address_hash=address_hash,
+        address_hash=keyed_hash(session, "address", message.contact),
     )
     identity.address = message.contact
     session.add(contact)
@@ -182,22 +228,12 @@ def _find_or_create_identity(session: Session, message: IncomingMessage) -> Cont
     return identity
 
 
-def _find_or_open_conversation(
-    session: Session, message: IncomingMessage, identity: ContactIdentity
+def _reopen_or_open(
+    session: Session,
+    message: IncomingMessage,
+    identity: ContactIdentity,
+    latest: Conversation | None,
 ) -> Conversation:
-    thread_hash = keyed_hash(session, "thread", message.thread)
-    query = (
-        select(Conversation)
-        .where(
-            Conversation.inbox_id == message.inbox_id,
-            Conversation.thread_hash == thread_hash,
-            Conversation.contact_id == identity.contact_id,
-        )
-        .order_by(Conversation.number.desc())
-        .limit(1)
-        .with_for_update()
-    )
-    latest = session.scalars(query).one_or_none()
     if latest is not None and latest.spam_at is not None:
         return latest
     # A machine's notice, such as an out-of-office, opens no resolved matter again.
@@ -212,7 +248,7 @@ def _find_or_open_conversation(
         id=new_id(),
         inbox_id=message.inbox_id,
         contact_id=identity.contact_id,
-        thread_hash=thread_hash,
+        thread_hash=keyed_hash(session, "thread", message.thread),
         previous_id=latest.id if latest else None,
         status="pending",
         epoch=0,

@@ -49,6 +49,11 @@ class FlakyBrowser:
             if isinstance(ended, Exception):  # not the cancellation: it stopped listening before
                 self._stage.ledger.wrong.append(("chat", f"{self._exchange}: {ended!r}"))
 
+    @property
+    def conversation(self) -> int | None:
+        """The number of the conversation that was last heard of."""
+        return _place(self._last_id)[0] if self._last_id else None
+
     async def say(self, text: str, copies: int = 1, path: str = "/chat/messages") -> None:
         """Send a message, in several copies at once where the network stutters."""
         body = {"client_id": uuid4().hex, "text": text}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -47,6 +48,8 @@ from channels.email.mailboxes import (
 HOST = "127.0.0.1"
 COMPANY = "Simulation"
 QUESTIONS = 40
+# What an inbox's settings say of it: `True` goes with its simulation, "demo" stays.
+Mark = Literal[True, "demo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +85,33 @@ def temporary_inboxes(
     """
     remove_inboxes(sessions)
     try:
-        _connect_slack(sessions, names, slack, events, folder)
-        with sessions.begin() as session:
-            ensure_inbox(session, names.chat)
-            connect_mailbox(session, names.email, _mailbox(mail), Secrets(password=PASSWORD))
-            for inbox in session.scalars(select(Inbox).where(Inbox.name.in_(names.all))):
-                inbox.company = COMPANY
-                inbox.settings = {**inbox.settings, SIMULATED: True}
-                _give_all_articles(session, inbox.id)
+        connect_inboxes(sessions, names, mail, slack, events, folder)
         yield
     finally:
         remove_inboxes(sessions)
+
+
+def connect_inboxes(
+    sessions: sessionmaker[Session],
+    names: InboxNames,
+    mail: MailWorld,
+    slack: SlackWorkspace,
+    events: SlackEvents,
+    folder: Path,
+    *,
+    mark: Mark = True,
+    company: str = COMPANY,
+) -> None:
+    """Make the three inboxes, connected to these servers and answering from all articles."""
+    _connect_slack(sessions, names, slack, events, folder)
+    with sessions.begin() as session:
+        ensure_inbox(session, names.chat)
+        mailbox = _mailbox(mail, company)
+        connect_mailbox(session, names.email, mailbox, Secrets(password=PASSWORD))
+        for inbox in session.scalars(select(Inbox).where(Inbox.name.in_(names.all))):
+            inbox.company = company
+            inbox.settings = {**inbox.settings, SIMULATED: mark}
+            _give_all_articles(session, inbox.id)
 
 
 def questions_of(sessions: sessionmaker[Session]) -> list[str]:
@@ -102,13 +121,14 @@ def questions_of(sessions: sessionmaker[Session]) -> list[str]:
         return [f"{title.rstrip('.?!')}?" for title in titles if title.strip()]
 
 
-def remove_inboxes(sessions: sessionmaker[Session]) -> None:
-    """Take every simulated inbox away with all that was said in it, and with its people's keys."""
+def remove_inboxes(sessions: sessionmaker[Session], mark: Mark = True) -> None:
+    """Take every inbox of this mark away with all that was said in it, and its people's keys."""
     with sessions.begin() as session:
-        inboxes = session.scalars(select(Inbox).where(Inbox.settings.has_key(SIMULATED))).all()
+        marked = select(Inbox).where(Inbox.settings.contains({SIMULATED: mark}))
+        inboxes = session.scalars(marked).all()
         for inbox in inboxes:
             # Listeners, deliveries and events stop here; what is under way finds no door.
-            inbox.settings = {SIMULATED: True}
+            inbox.settings = {SIMULATED: mark}
     inbox_ids = [inbox.id for inbox in inboxes]
     with sessions() as session:
         said = select(Conversation.id).where(Conversation.inbox_id.in_(inbox_ids))
@@ -152,10 +172,10 @@ def _connect_slack(
     connect(sessions, wish, {})
 
 
-def _mailbox(mail: MailWorld) -> MailboxSetting:
+def _mailbox(mail: MailWorld, company: str) -> MailboxSetting:
     return MailboxSetting(
         address=mail.company,
-        display_name=COMPANY,
+        display_name=company,
         imap=ServerSetting(host=HOST, port=mail.imap.port, security="none"),
         smtp=ServerSetting(host=HOST, port=mail.smtp.port, security="none"),
         login=LoginSetting(user=mail.company),

@@ -14,14 +14,16 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 HOST = "127.0.0.1"
 Where = Literal["mail", "rcpt", "data"]
-Trouble = Literal["hang", "drop", "lose-answer"]
+Trouble = Literal["hang", "drop", "lose-answer", "keep-and-hang"]
+KEEPING = ("lose-answer", "keep-and-hang")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What happens instead of success, once: an answer such as `451 busy`, or a trouble.
 
-    `lose-answer` keeps the mail and breaks the line before it says so.
+    `lose-answer` keeps the mail and breaks the line before it says so; `keep-and-hang` keeps it
+    and says nothing.
     """
 
     where: Where = "rcpt"
@@ -127,7 +129,7 @@ class SmtpSink:
     async def handle_DATA(self, server: SMTP, _s: Session, envelope: Envelope) -> str:
         """Keep the mail, unless it shall fail here."""
         failure = self._next("data")
-        if failure is not None and failure.trouble != "lose-answer":
+        if failure is not None and failure.trouble not in KEEPING:
             return await self._act(failure, server)
         content = envelope.content
         raw = content if isinstance(content, bytes) else str(content or "").encode()
@@ -168,7 +170,7 @@ class SmtpSink:
     async def _act(self, failure: Failure, server: SMTP) -> str:
         if failure.trouble is None:
             return failure.answer
-        if failure.trouble == "hang":
+        if failure.trouble in ("hang", "keep-and-hang"):
             released = asyncio.Event()
             self._hanging.add(released)
             await released.wait()

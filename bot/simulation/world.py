@@ -11,7 +11,7 @@ import secrets
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ STORIES: dict[ChannelName, Sequence[Story]] = {
 }
 DOORS_OPEN_WITHIN_S = 60.0
 LOOK_EVERY_S = 1.0
+READ_WITHIN_S = 60.0
 
 
 class SimulationError(Exception):
@@ -47,6 +48,7 @@ class Plan:
     """How long customers come, how they are drawn, and how long answers are waited for.
 
     So many customers of a channel are served at once at most: a slow model is not flooded.
+    Setting `stop` ends it at once: whoever is still served is let go.
     """
 
     lasting: timedelta = timedelta(minutes=1)
@@ -73,16 +75,45 @@ async def run_world(
     ledger = Ledger(show)
     names = InboxNames.of(secrets.token_hex(3))
     async with open_world(sessions, doors, names, ledger, plan.seed) as stage:
-        await until_doors_are_open(stage, plan.channels)
-        staff = asyncio.create_task(slack_customers.answer_handoffs(stage))
-        try:
-            await _let_customers_come(stage, plan)
-            stored = await _until_quiet(stage, plan, names)
-        finally:
-            staff.cancel()
-            await asyncio.gather(staff, return_exceptions=True)
-    ledger.close(stored)
+        if await _before_stop(plan, until_doors_are_open(stage, plan.channels)):
+            staff = asyncio.create_task(slack_customers.answer_handoffs(stage))
+            try:
+                deadline = time.monotonic() + (plan.lasting + plan.patience).total_seconds()
+                await _before_stop(plan, _let_customers_come(stage, plan, deadline))
+                await _before_stop(plan, _until_quiet(stage, plan, names, deadline))
+            finally:
+                staff.cancel()
+                await asyncio.gather(staff, return_exceptions=True)
+        await _close(stage, plan, names)
     return ledger
+
+
+async def _before_stop(plan: Plan, work: Coroutine[None, None, None]) -> bool:
+    """Do the work; let go of it where somebody asks to stop, and return False then."""
+    task, stop = asyncio.create_task(work), asyncio.create_task(plan.stop.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        is_done = task.done()
+        for each in (task, stop):
+            each.cancel()
+        await asyncio.wait({task, stop})
+    if not task.cancelled():
+        task.result()  # what went wrong is raised here
+    return is_done and not plan.stop.is_set()
+
+
+async def _close(stage: Stage, plan: Plan, names: InboxNames) -> None:
+    """Judge what was seen. Who stops early wants the table even of a desk that is away by now."""
+    is_cut_short = plan.stop.is_set()
+    try:
+        async with asyncio.timeout(READ_WITHIN_S):
+            stored = await read_stored(stage, names)
+    except (aiohttp.ClientError, TimeoutError):
+        if not is_cut_short:
+            raise
+        stored = {}
+    stage.ledger.close(stored, is_cut_short=is_cut_short)
 
 
 @contextlib.asynccontextmanager
@@ -138,23 +169,23 @@ def _give_up_after(deadline: float, what: str) -> None:
         raise SimulationError(f"{what}: is everything up? `./frontdesk doctor` tells.")
 
 
-async def _let_customers_come(stage: Stage, plan: Plan) -> None:
+async def _let_customers_come(stage: Stage, plan: Plan, deadline: float) -> None:
     """Every channel's stories in turn, until the time is over; then those who came finish."""
     ends_at = time.monotonic() + plan.lasting.total_seconds()
     async with asyncio.TaskGroup() as group:
         for channel in plan.channels:
-            group.create_task(_tell_stories(stage, plan, channel, STORIES[channel], ends_at))
+            coming = _tell_stories(stage, plan, channel, ends_at, deadline)
+            group.create_task(coming)
 
 
 async def _tell_stories(
-    stage: Stage, plan: Plan, channel: ChannelName, stories: Sequence[Story], ends_at: float
+    stage: Stage, plan: Plan, channel: ChannelName, ends_at: float, deadline: float
 ) -> None:
     free = asyncio.Semaphore(plan.at_once)
-    limit_s = plan.lasting.total_seconds() + plan.patience.total_seconds()
 
     async def tell(story: Story) -> None:
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(deadline - time.monotonic()):
                 await story(stage)
         except TimeoutError:
             stage.ledger.tell(channel, f"! {story.__name__}: waited long enough")
@@ -164,17 +195,16 @@ async def _tell_stories(
             free.release()
 
     async with asyncio.TaskGroup() as group:
-        for story in itertools.cycle(stories):
+        for story in itertools.cycle(STORIES[channel]):
             await free.acquire()
-            if time.monotonic() >= ends_at or plan.stop.is_set():
+            if time.monotonic() >= ends_at:
                 return
             group.create_task(tell(story))
             await asyncio.sleep(plan.pause_s * stage.dice.uniform(0.7, 1.3))
 
 
-async def _until_quiet(stage: Stage, plan: Plan, names: InboxNames) -> dict[str, list[int]]:
-    """Wait for what is under way, and then for what might come twice; returns what is stored."""
-    deadline = time.monotonic() + plan.patience.total_seconds()
+async def _until_quiet(stage: Stage, plan: Plan, names: InboxNames, deadline: float) -> None:
+    """Wait for what is under way, and then for what might come twice."""
     ledger, told = stage.ledger, -1
     while time.monotonic() < deadline:
         stored = await read_stored(stage, names)
@@ -186,7 +216,6 @@ async def _until_quiet(stage: Stage, plan: Plan, names: InboxNames) -> dict[str,
             told = left
         await asyncio.sleep(LOOK_EVERY_S)
     await asyncio.sleep(plan.quiet_s)
-    return await read_stored(stage, names)
 
 
 async def read_stored(stage: Stage, names: InboxNames) -> dict[str, list[int]]:

@@ -86,11 +86,19 @@ async def tell_refusals(request: web.Request, handler: Handler) -> web.StreamRes
                 {"Retry-After": "2"},
             )
         )
-    except Exception:  # the outermost place: what was not foreseen is logged with its trace
+    except Exception as error:  # the outermost place: the unforeseen is logged with its trace
+        if isinstance(error, ConnectionError) and _has_hung_up(request):
+            log.info("client hung up method=%s path=%s", request.method, request.path)
+            return web.Response(status=400)  # nobody is there to read it
         log.exception("unforeseen error method=%s path=%s", request.method, request.path)
         return error_response(
             Refusal(500, "internal", "Something broke on our side. It was logged; try again.")
         )
+
+
+def _has_hung_up(request: web.Request) -> bool:
+    """Whether the client broke the line off, in the middle of an upload for instance."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _from_http(request: web.Request, error: web.HTTPException) -> Refusal:

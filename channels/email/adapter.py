@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from bot.channel import DeliveryError, Receive
 from bot.events import Publisher
@@ -42,6 +43,7 @@ class EmailChannel:
     def __init__(
         self,
         sessions: async_sessionmaker[AsyncSession],
+        threaded: sessionmaker[Session],
         publisher: Publisher,
         listening: Listening | None = None,
         *,
@@ -49,6 +51,7 @@ class EmailChannel:
         timing: Timing | None = None,
     ) -> None:
         self._sessions = sessions
+        self._threaded = threaded
         self._publisher = publisher
         self._listening = listening or Listening()
         self._public_url = public_url
@@ -64,7 +67,7 @@ class EmailChannel:
 
     async def listen(self, receive: Receive) -> None:
         """Read all mailboxes and listen for LMTP until it is cancelled."""
-        intake = MailIntake(self._sessions, self._publisher, receive)
+        intake = MailIntake(self._sessions, self._threaded, self._publisher, receive)
         async with asyncio.TaskGroup() as group:
             group.create_task(read_mailboxes(self._sessions, intake, self._logins, self._timing))
             if self._listening.address is not None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from bot.channel import Receive
 from bot.conversations import Recorded, record_bounce
@@ -45,10 +45,15 @@ class MailIntake:
     def __init__(
         self,
         sessions: async_sessionmaker[AsyncSession],
+        threaded: sessionmaker[Session],
         publisher: Publisher,
         receive: Receive,
     ) -> None:
         self._sessions = sessions
+        # What places a mail reads only, and each statement may stand alone: no round trip for
+        # a transaction's begin and end.
+        engine = threaded.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+        self._reads = sessionmaker(**(threaded.kw | {"bind": engine}))
         self._publisher = publisher
         self._receive = receive
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -58,10 +63,15 @@ class MailIntake:
         """Store one mail. Raises SQLAlchemyError when the database is away: ask for it again."""
         async with self._slots:
             mailbox, own = await self._mailbox(inbox_id)
-            mail = await asyncio.to_thread(read_safely, raw, own, envelope)
-            async with self._sessions() as session:
-                placed = await session.run_sync(place, mailbox, mail, raw)
+            placed = await asyncio.to_thread(self._read_and_place, mailbox, own, raw, envelope)
             return await self._store(placed)
+
+    def _read_and_place(
+        self, mailbox: Mailbox, own: OwnMail, raw: bytes, envelope: Envelope | None
+    ) -> Placed:
+        mail = read_safely(raw, own, envelope)
+        with self._reads() as session:
+            return place(session, mailbox, mail, raw)
 
     async def _store(self, placed: Placed) -> Taken:
         if isinstance(placed, Forgotten):

@@ -7,6 +7,7 @@ A sender that does not match gets a conversation of their own, and people look a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -24,6 +25,7 @@ from channels.email.mailboxes import Mailbox, thread_tokens
 
 CUT = "\n[…] The rest of this mail is in its original."
 NO_TEXT = "(a mail without text)"
+SENDER_MISMATCH = "sender-mismatch"
 
 _REPLY_PREFIX = re.compile(
     r"^\s*(?:(?:re|aw|antw|sv|vs|fwd?|wg|tr|rv|res|ynt|回复|答复|回覆|转发|轉寄|返信)"
@@ -62,6 +64,27 @@ def place(session: Session, mailbox: Mailbox, mail: MailMessage, raw: bytes) -> 
     return make_message(session, mailbox, mail, raw, external_id, named)
 
 
+def explain_thread(
+    session: Session, mailboxes: Sequence[Mailbox], mail: MailMessage
+) -> tuple[str | None, str]:
+    """The thread that a mail would join in any of these mailboxes, and by what; writes nothing.
+
+    What joins is a name that we signed or sent together with the sender it was given to, for
+    instance `in-reply-to+sender`. `sender-mismatch` is put apart, `unknown-conversation` is one
+    that was deleted or is another installation's, and `none` begins a new one.
+    """
+    for mailbox in mailboxes:
+        named = _named_conversation(session, mailbox, mail)
+        if named is None:
+            continue
+        sender, _ = _sender(mailbox, mail)
+        if sender is None or not _is_contact_of(session, mailbox, named, sender):
+            return None, SENDER_MISMATCH
+        by = mail.thread.by if mail.thread.match is not None else "sent-id"
+        return named.thread, f"{by}+sender"
+    return None, "unknown-conversation" if mail.thread.match is not None else "none"
+
+
 def external_id_of(session: Session, mail: MailMessage) -> str:
     """The same for every copy of a mail, and another sender's mail never has it.
 
@@ -92,7 +115,7 @@ def make_message(
         inbox_id=mailbox.inbox_id,
         channel="email",
         external_id=external_id,
-        thread=thread or thread_tokens(session).make_thread(f"{mailbox.inbox_id}|{external_id}"),
+        thread=thread or _own_thread(session, mailbox, external_id),
         contact=contact,
         contact_name=_one_line(name or "")[:200] or None,
         text=text_of(mail),
@@ -102,7 +125,13 @@ def make_message(
         original=_original(mail, raw),
         staff_note=note,
         for_people=None if mail.automatic else reason,
+        begins_thread=thread is None,
     )
+
+
+def _own_thread(session: Session, mailbox: Mailbox, external_id: str) -> str:
+    """The thread that a mail begins: the same for each of its copies, and nobody else's."""
+    return thread_tokens(session).make_thread(f"{mailbox.inbox_id}|{external_id}")
 
 
 def text_of(mail: MailMessage) -> str:

@@ -98,6 +98,11 @@ _BEGIN_FORWARD = re.compile(
     r"このメッセージは転送されました|転送されたメッセージ|"
     r"전달된 메시지의 시작|Rozpoczęcie przekazanej wiadomości)\s*[:：]?\*?$"
 )
+_FORWARDED = re.compile(
+    r"(?i)forward|weitergeleitet|transféré|reenviado|encaminhad|inoltrat|doorgestuurd"
+    r"|vidarebefordr|videresendt|välitetty|przekazan|přeposlan|пересыла|переслан|iletilen"
+    r"|yönlendiril|továbbított|redirecționat|转发|轉寄|転送|전달"
+)
 # Lotus Notes: -----"Bea" <bea@...> wrote: -----
 _NOTES = re.compile(rf"(?i)^-{{3,}}.{{2,160}}(?:{_WROTE})(?: am [\d.]+)?\s?:\s?-{{3,}}$")
 _REPLY_ABOVE = re.compile(
@@ -253,6 +258,14 @@ def is_separator(line: str) -> bool:
         return False
     text = _RUN.sub(r"\1\1\1", normal(line))
     return bool(_SEPARATOR.match(text) or _BEGIN_FORWARD.match(text) or _NOTES.match(text))
+
+
+def is_forward(line: str) -> bool:
+    """True for the separators that stand above a forwarded mail and above no answered one."""
+    if not is_separator(line):
+        return False
+    text = _RUN.sub(r"\1\1\1", normal(line))
+    return bool(_BEGIN_FORWARD.match(text) or _FORWARDED.search(text))
 
 
 def is_reply_above(line: str) -> bool:

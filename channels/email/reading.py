@@ -10,6 +10,7 @@ from channels.email.attachments import take_attachments
 from channels.email.automatic import judge
 from channels.email.body import full_text, new_words, read_body
 from channels.email.bounces import find_hints, read_loose_report, read_report
+from channels.email.forwards import is_the_forwarded_mail_meant
 from channels.email.headers import Headers, read_date, read_ids
 from channels.email.mail import (
     Bounce,
@@ -20,6 +21,7 @@ from channels.email.mail import (
     ThreadMatch,
 )
 from channels.email.mime import read_parts
+from channels.email.quotes import SplitText
 from channels.email.threading_tokens import without_token
 
 __all__ = [
@@ -64,6 +66,8 @@ def read_mail(raw: bytes, own: OwnMail, envelope: Envelope | None = None) -> Mai
     body = read_body(root)
     whole = full_text(body)
     words = new_words(body)
+    subject = " ".join(headers.text("subject").split())[:1000]
+    thread = match_thread(headers, own, envelope)
     hints = find_hints(headers, sender.address, whole)
     judged = judge(root, sender.address, message_id, words.visible, hints, own, envelope)
     report = read_report(root, own.tokens)
@@ -71,6 +75,9 @@ def read_mail(raw: bytes, own: OwnMail, envelope: Envelope | None = None) -> Mai
     if report is None and judged.automatic and _is_loose_report(hints.count, headers):
         known = {*(without_token(a) for a in own.addresses), *own.addresses, sender.address or ""}
         bounce = read_loose_report(root, whole, own.tokens, known)
+    # What stands below an answer to us is ours, and known.
+    if thread.match is None and is_the_forwarded_mail_meant(words.visible, whole, subject):
+        words = SplitText(whole, 0)
     return MailMessage(
         message_id=message_id,
         from_address=sender.address,
@@ -79,11 +86,11 @@ def read_mail(raw: bytes, own: OwnMail, envelope: Envelope | None = None) -> Mai
         to=_addresses(headers, "to"),
         cc=_addresses(headers, "cc"),
         reply_to=_addresses(headers, "reply-to"),
-        subject=" ".join(headers.text("subject").split())[:1000],
+        subject=subject,
         date=read_date(headers.first("date")),
         in_reply_to=read_ids(" ".join(headers.all("in-reply-to"))),
         references=read_ids(" ".join(headers.all("references"))),
-        thread=match_thread(headers, own, envelope),
+        thread=thread,
         automatic=judged.automatic,
         reasons=judged.reasons,
         bounce=bounce,

@@ -28,6 +28,7 @@ from bot.web.refusals import Refusal
 from bot.web.rules import access
 from channels.slack import staff
 from channels.slack.accounts import Account, Accounts
+from channels.slack.catching_up import CatchingUp
 from channels.slack.files import Fetching, Owner, note_files, upload
 from channels.slack.hearing import Heard, Ignored, find_account, hear, parse
 from channels.slack.mrkdwn import escape
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 RAW = web.RequestKey("SLACK_RAW", bytes)
 MAX_BODY_BYTES = 1024 * 1024
 LOOK_SECONDS, NAMES_SECONDS, AWAY_SECONDS = 1.0, 5.0, 3.0
+CATCH_UP_SECONDS = 600.0
+# Slack waits three seconds for its answer; what is asked of it meanwhile may take one of them.
+ASK_SECONDS = 1.0
 
 
 class Signers(tuple[Account, ...]):
@@ -81,13 +85,16 @@ class SlackChannel:
         ]
 
     async def listen(self, receive: Receive) -> None:
-        """Fetch files and names, for which no acknowledgement waits, until cancelled."""
+        """Fetch files, names and what was missed, for which nobody waits, until cancelled."""
+        self._receive = receive
+        catching_up = CatchingUp(self._sessions, self._api, self._hear)
         fetching = Fetching(self._sessions, self._accounts, self._publisher)
         naming = Naming(self._sessions, self._api)
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
             self._api.use(session)
             tasks.create_task(self._fetch_files(fetching))
             tasks.create_task(self._learn_names(naming))
+            tasks.create_task(self._catch_up(catching_up))
 
     async def send(self, reply: Reply) -> str:
         """Post a reply with its files; returns `channel/ts`. Raises DeliveryError."""
@@ -137,10 +144,8 @@ class SlackChannel:
         heard = hear(envelope.event, account)
         if isinstance(heard, Ignored):
             log.info("ignored event=%s reason=%s", envelope.event_id, heard.reason)
-        elif heard.channel == account.staff_channel:
-            await self._hear_staff(account, heard)
         else:
-            await self._hear_customer(account, heard)
+            await self._hear(account, heard)
         return web.Response()
 
     @access("slack")
@@ -157,6 +162,12 @@ class SlackChannel:
         return web.Response()
 
     # -- below -------------------------------------------------------------------------------
+
+    async def _hear(self, account: Account, heard: Heard) -> None:
+        if heard.channel == account.staff_channel:
+            await self._hear_staff(account, heard)
+        else:
+            await self._hear_customer(account, heard)
 
     async def _hear_customer(self, account: Account, heard: Heard) -> None:
         if heard.how == "overheard" and not await self._is_ours(account, heard):
@@ -179,6 +190,7 @@ class SlackChannel:
         if heard.root is None or heard.is_stranger:
             log.info("ignored ts=%s reason=no answer of the staff", heard.ts)
             return
+        await self._find_unconfirmed_card(account, heard, heard.root)
         name = await self._name_of_new_agent(account, heard.user)
         try:
             async with self._sessions.begin() as session:
@@ -190,6 +202,28 @@ class SlackChannel:
             return
         if advance is not None:
             await self._ring(advance)
+
+    async def _find_unconfirmed_card(self, account: Account, heard: Heard, root: str) -> None:
+        """Ask Slack whether this is the thread of a card whose post was not confirmed yet.
+
+        Raises Refusal where Slack does not say: it tells of the answer again.
+        """
+        async with self._sessions() as session:
+            known = await session.run_sync(staff.find_card, account, heard)
+            if known or not await session.run_sync(staff.has_unconfirmed_card, account):
+                return
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                delivery = await self._posting.delivery_at(account, heard.channel, root)
+        except (DeliveryError, TimeoutError) as error:
+            log.warning("thread not known yet ts=%s error=%s", heard.ts, type(error).__name__)
+            told = "Whether this answers a card is not known yet. Nothing was stored; try again."
+            raise Refusal(503, "unavailable", told, {"Retry-After": "2"}) from error
+        if delivery is None:
+            return
+        async with self._sessions.begin() as session:
+            if await session.run_sync(staff.confirm_card, account, delivery, heard):
+                log.info("confirmed card delivery=%s", delivery)
 
     async def _click(self, account: Account, interaction: Interaction) -> None:
         name = await self._name_of_new_agent(account, interaction.user.id)
@@ -236,6 +270,23 @@ class SlackChannel:
             except SQLAlchemyError as error:
                 log.warning("files wait for the database error=%s", type(error).__name__)
                 await asyncio.sleep(AWAY_SECONDS)
+
+    async def _catch_up(self, catching_up: CatchingUp) -> None:
+        """At the start, and now and then: the web process may have been away by itself."""
+        while True:
+            try:
+                for account in await self._accounts.all():
+                    if account.bot_token is not None:
+                        await self._catch_up_with(catching_up, account)
+            except SQLAlchemyError as error:
+                log.warning("what was missed waits for the database error=%s", type(error).__name__)
+            await asyncio.sleep(CATCH_UP_SECONDS)
+
+    async def _catch_up_with(self, catching_up: CatchingUp, account: Account) -> None:
+        try:
+            await catching_up.catch_up(account)
+        except (DeliveryError, Refusal) as error:
+            log.warning("not caught up inbox=%s error=%s", account.inbox_id, error)
 
     async def _learn_names(self, naming: Naming) -> None:
         while True:

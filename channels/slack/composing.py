@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from bot.messages import Citation, HandoffCard, Reply, Turn
 from channels.slack.mrkdwn import encode, escape, split
@@ -64,13 +65,26 @@ def metadata_of(reply: Reply, part: int) -> dict[str, Any]:
 
 def part_of(found: dict[str, Any], reply: Reply) -> int | None:
     """Which part of the reply a message that Slack told of is; None if it is none."""
-    metadata = found.get("metadata") or {}
-    payload = metadata.get("event_payload") or {}
-    if metadata.get("event_type") != METADATA_EVENT:
-        return None
+    payload = _payload_of(found)
     if payload.get("delivery") != str(reply.delivery_id):
         return None
     return int(payload.get("part", 0))
+
+
+def delivery_of(found: dict[str, Any]) -> str | None:
+    """The delivery, a UUID's text, that a message which Slack told of shows; None if it is none."""
+    delivery = str(_payload_of(found).get("delivery") or "")
+    try:
+        return str(UUID(delivery))
+    except ValueError:
+        return None
+
+
+def _payload_of(found: dict[str, Any]) -> dict[str, Any]:
+    """What our metadata says of a message; nothing if it bears none."""
+    metadata = found.get("metadata") or {}
+    payload: dict[str, Any] = metadata.get("event_payload") or {}
+    return payload if metadata.get("event_type") == METADATA_EVENT else {}
 
 
 def notice_text(card: HandoffCard) -> str:

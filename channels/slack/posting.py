@@ -13,7 +13,7 @@ from bot.channel import DeliveryError
 from bot.messages import Reply
 from bot.tables import now
 from channels.slack.accounts import API, Account
-from channels.slack.composing import Post, compose, metadata_of, notice_text, part_of
+from channels.slack.composing import Post, compose, delivery_of, metadata_of, notice_text, part_of
 from channels.slack.hearing import Place
 from channels.slack.web_api import CALL_SECONDS, WebApi, retry_after
 
@@ -107,6 +107,26 @@ class Posting:
             cursor = (page.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return
+
+    async def delivery_at(self, account: Account, channel: str, ts: str) -> str | None:
+        """The delivery that a message of our own shows by its metadata; None if it shows none.
+
+        Any app can write such metadata, so the message must be this bot's. Raises DeliveryError.
+        """
+        page = await self._api.call(
+            account,
+            "conversations.replies",
+            channel=channel,
+            ts=ts,
+            limit=1,
+            include_all_metadata=True,
+        )
+        for message in page.get("messages", ()):
+            writer = (message.get("bot_id"), message.get("user"))
+            is_own = None not in writer and writer == (account.bot_id, account.bot_user_id)
+            if message.get("ts") == ts and is_own:
+                return delivery_of(message)
+        return None
 
     async def _arrived(self, account: Account, place: Place, reply: Reply) -> dict[int, str]:
         """The parts of a reply that earlier tries posted, with their `ts`."""

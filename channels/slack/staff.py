@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from bot.agents import MAX_NAME_CHARS
 from bot.conversations import UNDER_CARD, ConversationError
 from bot.events import Advance
 from bot.handoff_cards import draft_of, waiting_draft
-from bot.tables import Agent, AgentIdentity, Conversation, Delivery, new_id
+from bot.tables import Agent, AgentIdentity, Conversation, Delivery, new_id, now
 from channels.slack.accounts import Account
 from channels.slack.composing import NOTE_PREFIX, RESOLVE, SEND_DRAFT, TAKE_OVER
 from channels.slack.files import Owner, note_files
@@ -49,6 +49,40 @@ def find_card(session: Session, account: Account, heard: Heard) -> Card | None:
     return Card(found.conversation_id, found.contact_id) if found else None
 
 
+def has_unconfirmed_card(session: Session, account: Account) -> bool:
+    """Whether a card may hang in the staff's channel though nobody knows where.
+
+    Its post's answer was lost, or is still on its way.
+    """
+    query = select(Delivery.id).where(*_unconfirmed(account)).limit(1)
+    return session.scalar(query) is not None
+
+
+def confirm_card(session: Session, account: Account, delivery: str, heard: Heard) -> bool:
+    """Note that a card hangs where somebody answered; False if there is no such card.
+
+    It is due again, so that what has changed since it was posted is shown there.
+    """
+    query = select(Delivery).where(Delivery.id == UUID(delivery), *_unconfirmed(account))
+    card = session.scalars(query.with_for_update()).one_or_none()
+    if card is None or card.destination != heard.channel:
+        return False
+    card.external_id = f"{heard.channel}/{heard.root}"
+    if card.state == "failed":  # it did arrive
+        card.state, card.attempts, card.error, card.next_attempt_at = "pending", 0, None, now()
+    return True
+
+
+def _unconfirmed(account: Account) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Delivery.kind == "card",
+        Delivery.via_inbox_id == account.inbox_id,
+        Delivery.external_id.is_(None),
+        Delivery.attempts > 0,
+        Delivery.state.in_(("pending", "sending", "failed")),
+    )
+
+
 def knows_agent(session: Session, account: Account, user: str) -> bool:
     """Whether this Slack user has written or clicked before."""
     return _identity(session, account, user) is not None
@@ -61,6 +95,10 @@ def find_or_add_agent(session: Session, account: Account, user: str, name: str |
     become them.
     """
     found = _identity(session, account, user)
+    if found is None:  # their first clicks may come at once, in several conversations
+        key = f"slack-agent|{account.inbox_id}|{user}"
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+        found = _identity(session, account, user)
     if found is not None:
         return found.agent_id
     agent_id = _add_agent(session, printable(name or ""), user)
@@ -126,8 +164,9 @@ def click(
     action = interaction.actions[0]
     value, _, more = action.value.partition("/")
     card = _clicked_card(session, account, interaction, value)
-    conversation = session.get_one(Conversation, card.conversation_id, with_for_update=True)
+    # The agent before the conversation, as under a card: two orders would wait for each other.
     agent_id = find_or_add_agent(session, account, interaction.user.id, name)
+    conversation = session.get_one(Conversation, card.conversation_id, with_for_update=True)
     act = _ACTIONS.get(action.action_id)
     if act is None:
         raise ClickRefused("This button is not known any more.")

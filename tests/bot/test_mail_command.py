@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.cli import main
-from bot.conversations import keyed_hash
+from bot.conversations import record_incoming, reply_as_agent
+from bot.messages import IncomingMessage
 from bot.settings import Settings
-from bot.tables import Inbox, new_id
-from channels.email.threading_tokens import ThreadTokens
+from bot.tables import Delivery, Inbox, new_id, now
+from channels.email.mailboxes import thread_tokens
+from tests.people import make_agent
 
 MAIL = (
     b"From: Ada <ada@mail.example>\r\nTo: %s\r\nSubject: Kettle\r\n"
@@ -112,25 +115,92 @@ def test_people_read_lines_without_control_characters(
     assert "\x1b" not in printed
 
 
-def test_with_a_database_our_signatures_and_addresses_count(
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    settings: Settings,
-    sessions: sessionmaker[Session],
-) -> None:
-    with sessions.begin() as session:
-        mailbox = {"email": {"address": "support@shop.example"}}
-        session.add(Inbox(id=new_id(), name="mail", channel="email", settings=mailbox))
-        tokens = ThreadTokens(keyed_hash(session, "mail-threads", "key"))
-    thread = tokens.make_thread("1")
-    answer, own = tmp_path / "answer", tmp_path / "own"
-    answer.write_bytes(MAIL % tokens.sign_plus_address(thread, "support@shop.example").encode())
-    own.write_bytes(MAIL.replace(b"ada@mail.example", b"support@shop.example") % b"x@y.example")
-    environ = {
+SHOP = "support@shop.example"
+
+
+@pytest.fixture
+def environ(settings: Settings) -> dict[str, str]:
+    """The environment of a command that finds the tests' database."""
+    return {
         "FRONTDESK_HOME": str(settings.home),
         "DATABASE_URL": settings.database_url or "",
         "FRONTDESK_MASTER_KEY": settings.master_key or "",
     }
-    told = explain(capsys, answer, own, environ=environ)
-    assert told[0]["thread"] == {"match": thread, "by": "plus-address"}
-    assert (told[1]["automatic"], told[1]["would"]) == (True, "store")
+
+
+@pytest.fixture
+def thread(sessions: sessionmaker[Session]) -> str:
+    """The thread of a conversation of Ada's, whom we have written the mail <ours@shop.example>."""
+    with sessions.begin() as session:
+        inbox_id = new_id()
+        mailbox = {"email": {"address": SHOP}}
+        session.add(Inbox(id=inbox_id, name="mail", channel="email", settings=mailbox))
+        session.flush()
+        made = thread_tokens(session).make_thread("1")
+        mail = IncomingMessage(
+            inbox_id, "email", "mail:1", made, "ada@mail.example", "It is broken.", sent_at=now()
+        )
+        recorded = record_incoming(session, mail)
+        reply_as_agent(session, recorded.conversation_id, make_agent(session), "Which one?")
+        sent = session.scalars(select(Delivery)).one()
+        sent.external_id = "ours@shop.example"
+    return made
+
+
+def plus_address(sessions: sessionmaker[Session], thread: str) -> bytes:
+    with sessions() as session:
+        return thread_tokens(session).sign_plus_address(thread, SHOP).encode()
+
+
+def explain_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, environ: dict[str, str], raw: bytes
+) -> dict[str, Any]:
+    file = tmp_path / "mail.eml"
+    file.write_bytes(raw)
+    (told,) = explain(capsys, file, environ=environ)
+    return told
+
+
+def test_with_a_database_our_signature_counts_together_with_the_sender(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    environ: dict[str, str],
+    sessions: sessionmaker[Session],
+    thread: str,
+) -> None:
+    to = plus_address(sessions, thread)
+    told = explain_one(capsys, tmp_path, environ, MAIL % to)
+    assert told["thread"] == {"match": thread, "by": "plus-address+sender"}
+    assert told["would"] == "answer"
+    foreign = MAIL.replace(b"ada@mail", b"cyd@mail") % to
+    told = explain_one(capsys, tmp_path, environ, foreign)
+    assert told["thread"] == {"match": None, "by": "sender-mismatch"}
+    assert (told["would"], told["automatic"]) == ("draft", False)
+
+
+def test_with_a_database_an_id_that_we_sent_counts_together_with_the_sender(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, environ: dict[str, str], thread: str
+) -> None:
+    answer = b"In-Reply-To: <ours@shop.example>\r\n" + MAIL % SHOP.encode()
+    told = explain_one(capsys, tmp_path, environ, answer)
+    assert told["thread"] == {"match": thread, "by": "sent-id+sender"}
+    told = explain_one(capsys, tmp_path, environ, answer.replace(b"ada@mail", b"cyd@mail"))
+    assert told["thread"] == {"match": None, "by": "sender-mismatch"}
+
+
+def test_with_a_database_a_signature_of_no_conversation_joins_none(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    environ: dict[str, str],
+    sessions: sessionmaker[Session],
+    thread: str,
+) -> None:
+    with sessions() as session:
+        gone = thread_tokens(session).make_thread("deleted")
+    told = explain_one(capsys, tmp_path, environ, MAIL % plus_address(sessions, gone))
+    assert told["thread"] == {"match": None, "by": "unknown-conversation"}
+    told = explain_one(capsys, tmp_path, environ, MAIL % SHOP.encode())
+    assert told["thread"] == {"match": None, "by": "none"}
+    own = MAIL.replace(b"ada@mail.example", SHOP.encode()) % b"x@y.example"
+    told = explain_one(capsys, tmp_path, environ, own)
+    assert (told["automatic"], told["would"]) == (True, "store")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.api_tokens import ensure_token, new_token
@@ -17,9 +24,11 @@ from bot.database import keyring_from, make_engine, make_sessions
 from bot.simulation.doors import InboxNames
 from bot.simulation.ledger import Ledger, Row, table
 from bot.simulation.mail_world import parse, plain_text
+from bot.simulation.slack_workspace import SlackWorkspace
 from bot.simulation.stage import BEA, STAFF_CHANNEL, DeskDoors
 from bot.simulation.world import Plan, open_world, run_world, until_doors_are_open
-from bot.tables import Agent, Contact, Conversation, Inbox
+from bot.tables import Agent, Contact, Conversation, Inbox, new_id
+from bot.up import CHECKOUT
 from channels.slack.composing import TAKE_OVER
 from tests.faults.desk import Desk, make_home
 from tests.faults.script import Script
@@ -140,6 +149,109 @@ async def test_a_conversation_by_mail_is_taken_over_in_slack_and_reads_back_as_o
         assert len(ada.letters) == 2
 
 
+# -- the command line --------------------------------------------------------------------------
+
+
+@contextmanager
+def simulate_command(
+    desk: Desk, doors: DeskDoors, folder: Path, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
+    """`frontdesk simulate` against the desk, in a process of its own."""
+    token = folder / "api-token"
+    token.write_text(doors.api_token)
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
+        "FRONTDESK_HOME": str(folder),
+        "DATABASE_URL": desk.database_url,
+        "FRONTDESK_MASTER_KEY": desk.master_key,
+        "FRONTDESK_LMTP": f"127.0.0.1:{doors.lmtp_port}",
+        "FRONTDESK_API_URL": doors.url,
+        "FRONTDESK_API_TOKEN_FILE": str(token),
+    }
+    command = [sys.executable, "-P", "-m", "bot", "simulate", *arguments]
+    process = subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def simulated_inboxes(sessions: sessionmaker[Session]) -> list[str]:
+    with sessions() as session:
+        query = select(Inbox.name).where(Inbox.name.startswith("simulation"))
+        return list(session.scalars(query))
+
+
+def test_the_command_ends_with_its_table_as_json(
+    desk: Desk, sessions: sessionmaker[Session], doors: DeskDoors, tmp_path: Path
+) -> None:
+    asked = ("--minutes", "0.05", "--seed", "7", "--pause", "0.5", "--json")
+    with simulate_command(desk, doors, tmp_path, *asked) as process:
+        out, traffic = process.communicate(timeout=180)
+    told = json.loads(out)
+    assert (process.returncode, told["faults"], told["cut_short"]) == (0, [], False), traffic
+    assert told["seed"] == 7
+    rows = {row["channel"]: row for row in told["channels"]}
+    assert list(rows) == ["chat", "email", "slack", "all"]
+    assert all(row["sent"] >= 2 and row["lost"] == 0 == row["doubled"] for row in rows.values())
+    assert "→" in traffic
+    assert simulated_inboxes(sessions) == []
+
+
+def test_ctrl_c_lets_the_customers_go_and_prints_what_was_seen(
+    desk: Desk, sessions: sessionmaker[Session], doors: DeskDoors, tmp_path: Path
+) -> None:
+    with simulate_command(desk, doors, tmp_path, "--minutes", "30", "--pause", "0.5") as process:
+        assert process.stdout is not None, "it was asked for"
+        for line in process.stdout:
+            if "from the bot" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        asked_at = time.monotonic()
+        out, errors = process.communicate(timeout=60)
+    assert time.monotonic() - asked_at < 30, "thirty minutes are not waited for"
+    assert (process.returncode, errors) == (130, "")
+    assert "stopped early" in out
+    assert any(line.startswith("chat ") and line.split()[1] > "0" for line in out.splitlines())
+    assert simulated_inboxes(sessions) == []
+
+
+async def test_no_simulated_handoff_reaches_the_real_staff(
+    desk: Desk, sessions: sessionmaker[Session], doors: DeskDoors, tmp_path: Path
+) -> None:
+    real = SlackWorkspace("T0REAL", "xoxb-real")
+    real.add_channel("C0REALSTAFF")
+    async with real.serve():
+        with sessions.begin() as session:
+            (tmp_path / "token").write_text(real.token)
+            slack = {
+                "team_id": real.team_id,
+                "bot_user_id": "U0BOT",
+                "bot_token": f"file:{tmp_path / 'token'}",
+                "signing_secret": None,
+                "api_base_url": real.api_base_url,
+            }
+            inbox = Inbox(
+                id=new_id(),
+                name="real-slack",
+                channel="slack",
+                settings={"slack": slack, "staff_channel": "C0REALSTAFF"},
+            )
+            session.add(inbox)
+        try:
+            ledger = await simulate(sessions, doors, lasting=timedelta(seconds=6))
+        finally:
+            with sessions.begin() as session:
+                session.execute(delete(Inbox).where(Inbox.name == "real-slack"))
+    assert ledger.faults() == []
+    assert row_of(ledger, "all").handed_off >= 1
+    assert real.called("chat.postMessage") == []
+
+
 async def eventually(is_so: Callable[[], object], within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while not is_so():
@@ -148,6 +260,17 @@ async def eventually(is_so: Callable[[], object], within_s: float = 30.0) -> Non
 
 def first_message_id(raw: bytes) -> str:
     return str(parse(raw)["Message-ID"])
+
+
+def test_of_a_simulation_that_was_cut_short_only_what_was_seen_is_judged() -> None:
+    ledger = Ledger()
+    waiting, doubled = ledger.begin("chat", "asks"), ledger.begin("chat", "asks")
+    ledger.mark(waiting)
+    mark = ledger.mark(doubled)
+    doubled.reply("one")
+    ledger.close({mark: [1, 1]}, is_cut_short=True)
+    assert ledger.let_go == [waiting]
+    assert (row_of(ledger, "chat").lost, row_of(ledger, "chat").doubled) == (0, 1)
 
 
 # -- the ledger ------------------------------------------------------------------------------

@@ -57,15 +57,16 @@ class Desk:
 
     @property
     def receive(self) -> Any:
-        return Intake(self.async_sessions, self.queue, self.publisher).receive
+        return Intake(self.async_sessions, self.queue, self.publisher, self.sessions).receive
 
     @property
     def intake(self) -> MailIntake:
-        return MailIntake(self.async_sessions, self.publisher, self.receive)
+        return MailIntake(self.async_sessions, self.sessions, self.publisher, self.receive)
 
     def channel(self) -> EmailChannel:
         return EmailChannel(
             self.async_sessions,
+            self.sessions,
             self.publisher,
             self.listening,
             public_url="https://desk.example",

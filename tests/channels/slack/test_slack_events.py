@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.app import build_web
+from bot.settings import Settings
 from bot.simulation.slack_events import RETRIES_AFTER_S, sign
 from bot.simulation.slack_workspace import BOT, BOT_USER, SlackWorkspace
 from tests.channels.slack.desk import SECRET, SlackDesk, add_slack_inbox
@@ -323,3 +326,26 @@ async def test_nothing_of_a_customer_stands_in_the_database_in_clear(
             for hidden in ("my-marker-7f3a", "U0ADA", "D0ADA"):
                 found = [word for word in told.split('"') if hidden in word]
                 assert [word for word in found if not word.startswith("D0ADA/")] == []
+
+
+async def test_who_hangs_up_in_mid_upload_is_one_quiet_line(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    runner = web.AppRunner(build_web(settings))  # a test server would cancel the handler instead
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        _, writer = await asyncio.open_connection(*runner.addresses[0])
+        head = "POST /slack/events HTTP/1.1\r\nHost: desk\r\nContent-Length: 1000\r\n\r\n"
+        writer.write(head.encode() + b"half of it")
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.close()
+        async with asyncio.timeout(10):
+            while not (told := [one for one in caplog.records if "hung up" in one.getMessage()]):
+                await asyncio.sleep(0.05)
+    finally:
+        await runner.cleanup()
+    assert [(one.levelname, one.exc_info) for one in told] == [("INFO", None)]
+    assert [one for one in caplog.records if one.levelname in ("WARNING", "ERROR")] == []

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import conversations
@@ -19,7 +19,16 @@ from bot.conversations import Claim, reply_as_agent
 from bot.settings import Settings
 from bot.simulation import slack_events
 from bot.simulation.slack_workspace import TEAM
-from bot.tables import Agent, AgentIdentity, AnswerRun, Contact, Conversation, Inbox, Message
+from bot.tables import (
+    Agent,
+    AgentIdentity,
+    AnswerRun,
+    Contact,
+    Conversation,
+    Delivery,
+    Inbox,
+    Message,
+)
 from channels.slack.composing import RESOLVE, SEND_DRAFT, TAKE_OVER
 from tests.channels.chat.browser import Browser
 from tests.channels.slack.desk import CITATION, SlackDesk
@@ -133,6 +142,27 @@ async def test_twenty_clicks_at_once_are_one_take_over(
     assert {answer.status for answer in answers} == {200}
     with desk.sessions() as session:
         assert len(session.scalars(select(Agent)).all()) == 1
+
+
+async def test_somebodys_first_clicks_in_many_conversations_at_once_make_one_agent(
+    desk: SlackDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slack_events, "ANSWER_WITHIN_S", 60.0)
+    for number in range(6):
+        desk.workspace.add_user(f"U0C{number}", f"Customer {number}")
+        desk.workspace.open_direct(f"U0C{number}")
+        await desk.direct("Where is my parcel?", user=f"U0C{number}")
+        desk.hand_off()
+    await desk.deliver()
+    cards = desk.workspace.posts("C0STAFF")
+    answers = await asyncio.gather(
+        *(desk.events.click("U0BEA", "C0STAFF", card, TAKE_OVER) for card in cards)
+    )
+    assert [answer.status for answer in answers] == [200] * 6
+    with desk.sessions() as session:
+        bea = session.scalars(select(Agent)).one()
+        owners = {one.assignee_id for one in session.scalars(select(Conversation))}
+        assert owners == {bea.id}
 
 
 async def test_resolve_closes_the_conversation_and_its_card(
@@ -322,6 +352,71 @@ async def test_a_click_is_answered_in_time_though_slack_does_not_say_who_it_was(
     answer = await desk.events.click("U0BEA", "C0STAFF", handed_off, TAKE_OVER)
     assert answer.status == 200, "or Slack shows that the button failed"
     assert agent_name(desk) == "Slack U0BEA"
+
+
+# -- answers that are quicker than the card's confirmation ---------------------------------------
+
+
+async def lose_the_cards_answer(desk: SlackDesk) -> dict[str, Any]:
+    """A handoff whose card is posted though the desk was not told so."""
+    await desk.direct("Where is my parcel?")
+    desk.hand_off()
+    desk.workspace.fail("chat.postMessage", "drop_after", times=2)
+    desk.make_due()
+    await desk.deliver()
+    (card,) = desk.workspace.posts("C0STAFF")
+    assert ("card", "pending", 1) in desk.deliveries()
+    return card
+
+
+async def test_an_answer_under_a_card_that_is_not_confirmed_yet_reaches_the_customer(
+    desk: SlackDesk,
+) -> None:
+    card = await lose_the_cards_answer(desk)
+    message, taken = await desk.events.write(
+        "U0BEA", "C0STAFF", "I am on it.", thread_ts=card["ts"]
+    )
+    assert (taken.status, taken.tries) == (200, 1)
+    await desk.events.tell(message, "C0STAFF")
+    await desk.deliver()
+    assert [text for author, text in desk.messages() if author == "agent"] == ["I am on it."]
+    assert desk.workspace.texts("D0ADA")[-1] == "Bea: I am on it."
+    (shown,) = desk.workspace.posts("C0STAFF")
+    assert "Bea has conversation 1" in told(shown)
+
+
+async def test_an_answer_is_asked_for_again_while_slack_does_not_say_whose_thread_it_is(
+    desk: SlackDesk,
+) -> None:
+    card = await lose_the_cards_answer(desk)
+    desk.workspace.fail("conversations.replies", "server_error", times=2)
+    _, taken = await desk.events.write("U0BEA", "C0STAFF", "I am on it.", thread_ts=card["ts"])
+    assert (taken.status, taken.tries) == (200, 3)
+    assert [text for author, text in desk.messages() if author == "agent"] == ["I am on it."]
+
+
+async def test_an_answer_under_a_card_that_was_given_up_reaches_the_customer(
+    desk: SlackDesk,
+) -> None:
+    card = await lose_the_cards_answer(desk)
+    with desk.sessions.begin() as session:
+        session.execute(update(Delivery).where(Delivery.kind == "card").values(state="failed"))
+    await desk.events.write("U0BEA", "C0STAFF", "I am on it.", thread_ts=card["ts"])
+    await desk.deliver()
+    assert ("card", "sent", 1) in desk.deliveries()
+    assert [text for author, text in desk.messages() if author == "agent"] == ["I am on it."]
+
+
+async def test_metadata_that_another_app_wrote_makes_no_card(desk: SlackDesk) -> None:
+    card = await lose_the_cards_answer(desk)
+    forged = desk.workspace.say(
+        "U0CYD", "C0STAFF", "A card", bot_id="B0OTHER", metadata=card["metadata"]
+    )
+    await desk.events.write("U0BEA", "C0STAFF", "Hm?", thread_ts=forged["ts"])
+    assert "agent" not in [author for author, _ in desk.messages()]
+    root, _ = await desk.events.write("U0BEA", "C0STAFF", "Lunch?")
+    await desk.events.write("U0BEA", "C0STAFF", "Yes.", thread_ts=root["ts"])
+    assert "agent" not in [author for author, _ in desk.messages()]
 
 
 async def _never(_: object) -> Any:

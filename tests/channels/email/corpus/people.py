@@ -299,6 +299,19 @@ def lookalikes() -> list[Labelled]:
     return made
 
 
+# What people write above the mail that holds their question.
+POINTERS = {
+    "en": "Please see below.",
+    "de": "Bitte siehe unten, danke!",
+    "fr": "Voir le message ci-dessous, merci.",
+    "es": "Les reenvío el mensaje de abajo.",
+    "zh": "请看下面的邮件。",
+    "ja": "下記のメールをご確認ください。",
+    "it": "Inoltro la mail qui sotto.",
+    "nl": "Zie hieronder, alvast bedankt.",
+}
+
+
 def forwards() -> list[Labelled]:
     """Forwarded with words of one's own above; and with none, when all of it counts."""
     made = []
@@ -330,6 +343,17 @@ def forwards() -> list[Labelled]:
                     set_aside=n % 3 == 2,
                 )
             )
+        pointed = f"{POINTERS[code]}\n\n{head}\n\n{lang.questions[0]}"
+        made.append(
+            Labelled(
+                f"forward-meant-{code}",
+                "gmail-forward",
+                plain(fields, pointed),
+                False,
+                visible=pointed,
+                set_aside=n % 3 == 2,
+            )
+        )
     return made
 
 
