@@ -82,8 +82,17 @@ def desk(chromium: Browser, site: Site) -> Iterator[Callable[..., DeskVisit]]:
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         person = sign_in(site.sessions, name, role)
-        cookie = {"name": COOKIE, "value": person.token, "url": f"{site.url}/desk/"}
-        context.add_cookies([{**cookie, "sameSite": "Strict", "httpOnly": True}])  # type: ignore[list-item]
+        context.add_cookies(
+            [
+                {
+                    "name": COOKIE,
+                    "value": person.token,
+                    "url": f"{site.url}/desk/",
+                    "sameSite": "Strict",
+                    "httpOnly": True,
+                }
+            ]
+        )
         visit = DeskVisit(site, context, context.new_page(), person)
         _watch(visit)
         return visit

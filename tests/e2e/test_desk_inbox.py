@@ -240,7 +240,7 @@ def test_contacts_are_named_merged_and_blocked(site: Site, desk: Callable[..., D
     panel.get_by_role("button", name="Name").click()
     bea.page.get_by_label("Name", exact=True).fill("Ada Lovelace")
     bea.press("Enter")
-    bea.page.locator("header h2").get_by_text("Ada Lovelace").wait_for()
+    bea.page.locator("header h1").get_by_text("Ada Lovelace").wait_for()
     panel.get_by_role("button", name="Block").click()
     bea.page.get_by_role("dialog").get_by_role("button", name="Block", exact=True).click()
     bea.told("Blocked.")
