@@ -16,7 +16,7 @@ export interface Command {
 const SEQUENCE_MS = 900;
 
 export const commands = new SvelteMap<string, Command>();
-export const layers = $state({ open: 0 });
+export const layers = { open: 0 };
 let first = "";
 let firstAt = 0;
 
