@@ -40,6 +40,7 @@ COMMANDS = {
     "channels": Command("channels", "run the channels process alone"),
     "migrate": Command("migrate", "bring the database's schema to this version"),
     "upgrade": Command("migrate", "the same as migrate"),
+    "search-index": Command("search_index", "make messages findable that came before the search"),
     "doctor": Command("doctor", "check every part and say how to mend what is wrong"),
     "import": Command("import_articles", "read articles in from files and folders"),
     "ask": Command("ask", "ask a question and see the answer with its sources"),

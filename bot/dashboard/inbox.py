@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from aiohttp import web
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.rows import read_rows, row_query
+from bot.dashboard.rows import RowQuery, read_rows, row_query
 from bot.dashboard.signed_in import signed_in
 from bot.tables import Agent, Conversation, Inbox, now
 from bot.tables_desk import ConversationTag, Mention, Tag
@@ -172,7 +171,7 @@ def _filters(asked: Asked) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _ordered(query: Select[Any], asked: Asked) -> Select[Any]:
+def _ordered(query: RowQuery, asked: Asked) -> RowQuery:
     if asked.view in WAITING_FIRST:
         since = func.coalesce(Conversation.waiting_since, literal(NEVER))
         if asked.after is not None:

@@ -14,22 +14,24 @@ from bot.tables import Agent, Contact, ContactIdentity, Conversation, Inbox, Mes
 from bot.tables_desk import Mention
 
 PREVIEW_CHARS = 160
+RowQuery = Select[Conversation, Inbox, Contact, Message, str, bool]
 
 Person = aliased(Contact)
 """The contact that stands for the person, where the conversation's own was merged into it."""
+_Said, _Draft = aliased(Message), aliased(Message)
 _newest = lateral(
-    select(Message.id)
+    select(_Said.id)
     .where(
-        Message.conversation_id == Conversation.id,
-        Message.state.not_in(("replaced", "discarded", "approved")),
+        _Said.conversation_id == Conversation.id,
+        _Said.state.not_in(("replaced", "discarded", "approved")),
     )
-    .order_by(Message.seq.desc())
+    .order_by(_Said.seq.desc())
     .limit(1)
 ).alias("newest")
-_has_draft = exists().where(Message.conversation_id == Conversation.id, Message.state == "draft")
+_has_draft = exists().where(_Draft.conversation_id == Conversation.id, _Draft.state == "draft")
 
 
-def row_query() -> Select[Conversation, Inbox, Contact, Message, str, bool]:
+def row_query() -> RowQuery:
     """What a row is made of; whoever asks adds where, order and limit."""
     return (
         select(Conversation, Inbox, Person, Message, Agent.name, _has_draft)
@@ -42,9 +44,7 @@ def row_query() -> Select[Conversation, Inbox, Contact, Message, str, bool]:
     )
 
 
-def read_rows(
-    session: Session, query: Select[Conversation, Inbox, Contact, Message, str, bool]
-) -> list[payloads.Row]:
+def read_rows(session: Session, query: RowQuery) -> list[payloads.Row]:
     """The rows of a query, in its order."""
     found = session.execute(query).all()
     ids = [conversation.id for conversation, *_ in found]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_web
 from bot.settings import Settings
+from tests.bot.dashboard.desk import Desk
+from tests.bot.dashboard.staff import sign_in
+from tests.people import make_inbox
 from tests.served import Client
 
 
@@ -23,3 +28,22 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
 def origin(client: Client) -> str:
     """What a browser sends as Origin from our own pages."""
     return str(client.make_url("/")).rstrip("/")
+
+
+@pytest.fixture
+def bea(client: Client, origin: str, sessions: sessionmaker[Session]) -> Desk:
+    """Bea, an agent, before the desk."""
+    return Desk(client, origin, sign_in(sessions, "Bea"), sessions)
+
+
+@pytest.fixture
+def sam(client: Client, origin: str, sessions: sessionmaker[Session]) -> Desk:
+    """Sam, a supervisor."""
+    return Desk(client, origin, sign_in(sessions, "Sam", "supervisor"), sessions)
+
+
+@pytest.fixture
+def chat(sessions: sessionmaker[Session]) -> UUID:
+    """A chat inbox."""
+    with sessions.begin() as session:
+        return make_inbox(session)
