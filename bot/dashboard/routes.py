@@ -13,6 +13,7 @@ from bot.dashboard.admin_failures import AdminFailures
 from bot.dashboard.admin_inboxes import AdminInboxes
 from bot.dashboard.admin_keys import AdminKeys
 from bot.dashboard.admin_staff import AdminStaff
+from bot.dashboard.admin_widget import AdminWidget
 from bot.dashboard.changes import Changes
 from bot.dashboard.connections import Connections
 from bot.dashboard.contacts import Contacts
@@ -65,6 +66,7 @@ class Dashboard:
             MyAccount(sessions, door, passwords),
             AdminStaff(sessions, public_url),
             AdminInboxes(sessions, connections),
+            AdminWidget(sessions, connections, public_url),
             AdminKeys(sessions),
             AdminAudit(sessions),
             AdminFailures(sessions, queue, publisher),

@@ -24,7 +24,7 @@ from bot.tables import Article, Conversation, Delivery, Inbox, new_id
 from bot.tables_staff import Account, AuditEntry, StaffSession
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.e2e.axe import violations
-from tests.e2e.conftest import Site, Visit
+from tests.e2e.conftest import WAIT_MS, Site, Visit
 from tests.people import make_inbox, write
 
 pytestmark = pytest.mark.browser
@@ -90,6 +90,7 @@ def test_the_first_admin_sets_up_the_desk_from_the_terminals_link(
 ) -> None:
     with sessions.begin() as session:
         token = invite_first_admin(session)
+    assert token is not None
     page = visit(f"/desk/invitation#{token}").page
     expect(page.get_by_role("heading", name="Set up your desk")).to_be_visible()
     assert token not in page.url
@@ -178,7 +179,7 @@ def test_ann_turns_codes_on_by_the_qr_code_that_the_page_draws(
         assert session.get_one(Account, ann.account_id).totp_secret == secret
     page.get_by_label("Six digits").fill(pyotp.TOTP(secret).now())
     page.keyboard.press("Enter")
-    codes = page.get_by_label("Recovery codes").input_value().split()
+    codes = page.get_by_role("textbox", name="Recovery codes").input_value().split()
     assert len(codes) == 10
     assert violations(page) == []
     page.get_by_role("button", name="I have kept them").click()
@@ -253,7 +254,7 @@ def test_a_key_is_seen_once(at_desk: Callable[..., Page]) -> None:
     token = page.get_by_label("Put it where your program keeps its secrets").input_value()
     assert token.startswith("fda_")
     page.keyboard.press("Escape")
-    expect(page.get_by_text("CRM", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Revoke CRM")).to_be_visible()
     assert token not in page.content()
     page.get_by_role("button", name="Revoke CRM").press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Revoke").press("Enter")
@@ -343,7 +344,7 @@ def test_the_audit_page_says_when_somebody_changed_the_log(
     page.get_by_role("button", name="Make a key").press("Enter")
     page.get_by_label("Name", exact=True).fill("CRM")
     page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="The key CRM")).to_be_visible()
     page.goto(page.url.replace("keys", "audit"))
     expect(page.get_by_text("Ann made an API key")).to_be_visible()
     page.get_by_role("button", name="Verify the log").press("Enter")
@@ -355,6 +356,28 @@ def test_the_audit_page_says_when_somebody_changed_the_log(
     assert violations(page) == []
 
 
+def test_the_widget_is_seen_live_while_its_colour_and_words_change(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    page = at_desk(f"admin/inboxes/{site.inbox_id}/widget", viewport={"width": 1440, "height": 900})
+    inside = page.frame_locator("iframe")
+    expect(inside.locator("frontdesk-chat .panel")).to_be_visible(timeout=WAIT_MS)
+    page.get_by_label("Title", exact=True).fill("Larkspur helps")
+    expect(inside.get_by_text("Larkspur helps").first).to_be_visible()
+    page.get_by_label("Colour", exact=True).fill("#7a1f5c")
+    expect(inside.locator("frontdesk-chat .launcher")).to_have_css(
+        "background-color", "rgb(122, 31, 92)"
+    )
+    assert violations(page) == []
+    page.get_by_role("button", name="Save the widget").press("Enter")
+    expect(page.get_by_text("The widget is saved.")).to_be_visible()
+    with sessions() as session:
+        stored = session.get_one(Inbox, site.inbox_id).settings["widget"]
+    assert stored == {"accent": "#7a1f5c", "texts": {"*": {"title": "Larkspur helps"}}}
+    snippet = page.get_by_role("textbox", name="Snippet").input_value()
+    assert 'data-inbox="website"' in snippet
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_of_administration_fits_a_phone_and_satisfies_axe(
     site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session], scheme: str
@@ -363,7 +386,12 @@ def test_every_page_of_administration_fits_a_phone_and_satisfies_axe(
     phone = {"width": 360, "height": 740}
     page = at_desk("account", viewport=phone, color_scheme=scheme, reduced_motion="reduce")
     paths = [f"admin/{name}" for name in ADMIN_PAGES]
-    for path in ("account", *paths, f"admin/inboxes/{site.inbox_id}"):
+    for path in (
+        "account",
+        *paths,
+        f"admin/inboxes/{site.inbox_id}",
+        f"admin/inboxes/{site.inbox_id}/widget",
+    ):
         page.goto(f"{site.url}/desk/{path}")
         settle(page)
         assert violations(page) == [], path
