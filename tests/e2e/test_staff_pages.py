@@ -45,13 +45,17 @@ def at_desk(site: Site, visit: Window, ann: SignedInDesk) -> Callable[..., Page]
 
     def begin_at(path: str, **options: object) -> Page:
         opened = visit("/healthz", **options)
-        cookie = {
-            "name": COOKIE,
-            "value": ann.token,
-            "url": f"{site.url}/desk",
-            "sameSite": "Strict",
-        }
-        opened.context.add_cookies([cookie])  # type: ignore[list-item]
+        opened.context.add_cookies(
+            [
+                {
+                    "name": COOKIE,
+                    "value": ann.token,
+                    "domain": "127.0.0.1",
+                    "path": "/desk",
+                    "sameSite": "Strict",
+                }
+            ]
+        )
         opened.page.goto(f"{site.url}/desk/{path}")
         expect(opened.page.get_by_role("heading", level=1)).to_be_visible()
         return opened.page
