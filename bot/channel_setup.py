@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -17,6 +18,8 @@ from bot.dashboard.connections import ConnectionRefused, Probe
 from bot.knowledge.articles import IndexStatus, index_status
 from bot.messages import ChannelName
 from bot.tables import Inbox, MailboxWatermark
+from channels.chat.appearance import SETTING as WIDGET
+from channels.chat.appearance import AppearanceError, WidgetSetting, widget_of, with_widget
 from channels.email.mailboxes import (
     LoginSetting,
     Mailbox,
@@ -69,6 +72,20 @@ class ChannelSetup:
             return str(error)
         query = select(MailboxWatermark.error).where(MailboxWatermark.inbox_id == inbox.id)
         return next((error for error in session.scalars(query) if error), None)
+
+    def show_widget(self, inbox: Inbox) -> dict[str, Any]:
+        """Ours where the stored ones cannot be used."""
+        try:
+            return widget_of(inbox.settings).model_dump(mode="json")
+        except AppearanceError:
+            return WidgetSetting().model_dump(mode="json")
+
+    def with_widget(self, inbox: Inbox, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Checked as the chat channel will read them."""
+        try:
+            return with_widget(inbox.settings, widget_of({WIDGET: dict(values)}))
+        except AppearanceError as error:
+            raise ConnectionRefused(str(error)) from error
 
     def show_mailbox(self, session: Session, inbox: Inbox) -> MailboxShown | None:
         """The settings, without what opens the mailbox."""

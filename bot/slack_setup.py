@@ -15,6 +15,7 @@ from bot.channel import DeliveryError
 from bot.conversations import NOTICES_ONLY, STAFF_CHANNEL, STAFF_OF
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.doctor import Finding
+from bot.privacy.audit import TERMINAL, note
 from bot.settings import Settings, SettingsError
 from bot.tables import Collection, Inbox, InboxCollection, new_id
 from channels.slack.accounts import (
@@ -164,6 +165,7 @@ def _save(session: Session, wish: Wish, settings: SlackSettings) -> bool:
         raise SetupError(f"The inbox {wish.name} is of another channel ({inbox.channel}).")
     inbox.company = inbox.company if wish.company is None else wish.company
     inbox.settings = _settings(inbox.settings, wish, settings)
+    note(session, TERMINAL, "inbox.slack", str(inbox.id), {"team": settings.team_id})
     return is_new
 
 

@@ -18,6 +18,7 @@ from bot.commands.failures import UsageError
 from bot.commands.sessions import open_sessions
 from bot.instance import find_settings
 from bot.knowledge.articles import give_collection
+from bot.privacy.audit import TERMINAL, note
 from bot.tables import MailboxWatermark
 from channels.email.mailboxes import (
     LoginKind,
@@ -118,6 +119,7 @@ def _connect(arguments: argparse.Namespace, sessions: sessionmaker[Session]) -> 
             give_collection(session, inbox_id, collection)
         if since is not None:
             read_from(session, inbox_id, setting.folder, since)
+        note(session, TERMINAL, "inbox.mailbox", str(inbox_id), {"login": setting.login.kind})
     print(f"{arguments.name}: {setting.address} is connected; try it with")
     print(f"  ./frontdesk mail test {arguments.name}")
     return 0

@@ -155,6 +155,14 @@ class InboxesOut(Model):
     collections: list[str]
 
 
+class WidgetOut(Model):
+    """The widget's settings as the chat channel keeps them, and what to paste into a page."""
+
+    inbox: str
+    widget: dict[str, Any]
+    snippet: str
+
+
 class HoursIn(Model):
     """Hours that are about to be saved: what do they mean?"""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -37,6 +37,14 @@ class Connections(Protocol):
 
     def problem(self, session: Session, inbox: Inbox) -> str | None:
         """What is known to be wrong with the connection, without trying it."""
+        ...
+
+    def show_widget(self, inbox: Inbox) -> dict[str, Any]:
+        """The widget of a chat inbox, every setting of it."""
+        ...
+
+    def with_widget(self, inbox: Inbox, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The inbox's settings with this widget in them. Raises ConnectionRefused."""
         ...
 
     def show_mailbox(self, session: Session, inbox: Inbox) -> MailboxShown | None:

@@ -13,6 +13,7 @@ from bot.dashboard.admin_failures import AdminFailures
 from bot.dashboard.admin_inboxes import AdminInboxes
 from bot.dashboard.admin_keys import AdminKeys
 from bot.dashboard.admin_staff import AdminStaff
+from bot.dashboard.admin_widget import AdminWidget
 from bot.dashboard.articles import Articles
 from bot.dashboard.bench import Bench
 from bot.dashboard.changes import Changes
@@ -77,6 +78,7 @@ class Dashboard:
             MyAccount(sessions, door, passwords),
             AdminStaff(sessions, public_url),
             AdminInboxes(sessions, connections),
+            AdminWidget(sessions, connections, public_url),
             AdminKeys(sessions),
             AdminAudit(sessions),
             AdminFailures(sessions, queue, publisher),

@@ -26,6 +26,9 @@ const ACTIONS: Record<string, string> = {
   "key.make": "made an API key",
   "key.revoke": "revoked an API key",
   "keys.rotate": "rotated the master key",
+  "keys.rewrap": "went on with a rotation of the master key",
+  "keys.renew": "renewed a data key",
+  "keys.retire": "retired old master keys",
   "delivery.send-again": "sent a reply again",
   "task.run-again": "ran a task again",
 };
