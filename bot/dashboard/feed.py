@@ -84,7 +84,10 @@ class Feed:
 async def _changed(bells: asyncio.Queue[dict[str, Any]]) -> set[UUID] | None:
     """Conversations that bells rang for; None: look at whatever moved of late."""
     try:
-        first = await asyncio.wait_for(bells.get(), LOOK_SECONDS)
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes together with a bell,
+        # as both do when the process ends.
+        async with asyncio.timeout(LOOK_SECONDS):
+            first = await bells.get()
     except TimeoutError:
         return None
     await asyncio.sleep(TOGETHER_SECONDS)

@@ -1,4 +1,5 @@
 /** Keyboard shortcuts: pages register commands; the palette lists what is possible just now. */
+import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 
 export interface Command {
@@ -16,18 +17,22 @@ export interface Command {
 const SEQUENCE_MS = 900;
 
 export const commands = new SvelteMap<string, Command>();
-export const layers = $state({ open: 0 });
+/** How many dialogs and menus are open. Not reactive: whoever counts must not run again for it. */
+export const layers = { open: 0 };
 let first = "";
 let firstAt = 0;
 
 /** Offers commands while a component lives; use as `$effect(() => offer([...]))`. */
 export function offer(offered: Command[]): () => void {
-  for (const command of offered) commands.set(command.id, command);
-  return () => {
-    for (const command of offered) {
-      if (commands.get(command.id) === command) commands.delete(command.id);
-    }
-  };
+  untrack(() => {
+    for (const command of offered) commands.set(command.id, command);
+  });
+  return () =>
+    untrack(() => {
+      for (const command of offered) {
+        if (commands.get(command.id) === command) commands.delete(command.id);
+      }
+    });
 }
 
 export function handleKey(event: KeyboardEvent): void {
