@@ -96,7 +96,8 @@ def test_a_suggestion_is_taken_edited_and_sent_by_keys_alone_and_the_edit_is_kep
     reply.focus()
     bea.press("End")
     bea.page.keyboard.type(" Good luck!")
-    bea.press("Control+Enter")
+    with bea.page.expect_response("**/copilot/feedback"):
+        bea.press("Control+Enter")
     bea.page.locator(".log").get_by_text("Good luck!").wait_for()
     assert stored(site, number)[-1].text == "You have 60 days to return an item. Good luck!"
     expect(reply).to_have_value("")
