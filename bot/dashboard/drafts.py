@@ -29,6 +29,7 @@ from bot.tables import (
     Conversation,
     InboxCollection,
     Message,
+    new_id,
 )
 from bot.tables_knowledge import ArticleDraft, SettledQuestion
 from bot.web.bodies import answer_with, read_json
@@ -124,6 +125,7 @@ def draft_of_message(session: Session, message: Message, agent_id: UUID) -> payl
     draft.body = "" if is_asked else impersonal(message.text, contact.name)
     draft.note = "Nobody's answer stands in it yet." if is_asked else ""
     draft.language = written_language(message.text, "")
+    session.add(draft)
     session.flush()
     return payloads.DraftMade(id=str(draft.id))
 
@@ -144,6 +146,7 @@ def draft_of_correction(
         draft.collection = session.get_one(Collection, article.collection_id).name
         draft.title, draft.body, draft.language = article.title, article.body, article.language
     draft.note = f"It was answered: {message.text}\n\nRight would be: {right}"
+    session.add(draft)
     session.flush()
     return payloads.DraftMade(id=str(draft.id))
 
@@ -169,7 +172,9 @@ def title_of(question: str) -> str:
 
 
 def _begin(session: Session, message: Message, agent_id: UUID, origin: str) -> ArticleDraft:
+    # Added by the caller once its texts are set: every query in between would write it before.
     draft = ArticleDraft(
+        id=new_id(),
         origin=origin,
         collection=collection_of(session, message.inbox_id),
         conversation_id=message.conversation_id,
@@ -177,7 +182,6 @@ def _begin(session: Session, message: Message, agent_id: UUID, origin: str) -> A
         contact_id=message.contact_id,
         agent_id=agent_id,
     )
-    session.add(draft)
     return draft
 
 

@@ -21,7 +21,7 @@ from bot.dashboard.desk_payloads import Nothing
 from bot.dashboard.drafts import collection_of, title_of
 from bot.dashboard.signed_in import signed_in
 from bot.knowledge.unanswered import Unanswered, questions_of, read_unanswered, staff_replies
-from bot.tables import AnswerRun, Conversation, Message, Passage, now
+from bot.tables import AnswerRun, Conversation, Message, Passage, new_id, now
 from bot.tables_knowledge import ArticleDraft, CopilotRun, SettledQuestion
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
@@ -120,6 +120,7 @@ def keep_draft(
     replies = staff_replies(session, run_ids)
     people = set(session.scalars(_contacts(run_ids)))
     draft = ArticleDraft(
+        id=new_id(),
         origin="gap",
         collection=collection_of(session, first.inbox_id),
         contact_id=people.pop() if len(people) == 1 else None,

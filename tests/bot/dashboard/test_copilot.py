@@ -122,12 +122,9 @@ async def test_a_rewriting_keeps_every_fact_and_adds_none(
     mine = "You have 60 days to return it. Sending it back costs 4.95 EUR."
     model = "Thank you for your message! You have 60 days to return it. It is free of charge."
     with helping(sessions, redis_url, embedder, ScriptedEngine([model])):
-        told = await _help(
-            client, origin, bea, taken[1], "rewrite", text=mine, style="friendlier"
-        )
+        told = await _help(client, origin, bea, taken[1], "rewrite", text=mine, style="friendlier")
     assert told.result["text"] == (
-        "Thank you for your message! You have 60 days to return it."
-        " Sending it back costs 4.95 EUR."
+        "Thank you for your message! You have 60 days to return it. Sending it back costs 4.95 EUR."
     )
     refused = [each for each in told.result["pieces"] if each["failed"]]
     assert [each["text"] for each in refused] == ["It is free of charge."]
@@ -143,9 +140,7 @@ async def test_a_shorter_text_says_what_it_left_out(
     taken: tuple[UUID, int],
 ) -> None:
     mine = "You have 60 days to return it. Sending it back costs 4.95 EUR."
-    with helping(
-        sessions, redis_url, embedder, ScriptedEngine(["You have 60 days to return it."])
-    ):
+    with helping(sessions, redis_url, embedder, ScriptedEngine(["You have 60 days to return it."])):
         told = await _help(client, origin, bea, taken[1], "rewrite", text=mine, style="shorter")
     assert told.result["text"] == "You have 60 days to return it."
     assert told.result["lost"] == ["4.95 EUR"]
@@ -165,9 +160,7 @@ async def test_a_translation_with_another_figure_is_not_used(
         ["Sie haben 60 Tage Zeit, um es zurückzugeben.", "Die Rücksendung kostet 9,95 EUR."]
     )
     with helping(sessions, redis_url, embedder, engine):
-        told = await _help(
-            client, origin, bea, taken[1], "translate", text=mine, language="de"
-        )
+        told = await _help(client, origin, bea, taken[1], "translate", text=mine, language="de")
     assert told.result["text"] == (
         "Sie haben 60 Tage Zeit, um es zurückzugeben. Sending it back costs 4.95 EUR."
     )
