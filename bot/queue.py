@@ -22,6 +22,7 @@ INTERACTIVE, BATCH, KNOWLEDGE = "interactive", "batch", "knowledge"
 BATCH_CHANNELS: frozenset[ChannelName] = frozenset({"email"})
 ANSWER_TASK = "frontdesk.answer"
 ASK_TASK = "frontdesk.ask"
+COPILOT_TASK = "frontdesk.copilot"
 INDEX_TASK = "frontdesk.index_article"
 SWEEP_TASK = "frontdesk.sweep"
 ROLL_UP_TASK = "frontdesk.roll_up"
@@ -81,6 +82,10 @@ class Queue:
     def enqueue_ask(self, run_id: UUID) -> bool:
         """Ask for the answer of an answer_run that has no conversation."""
         return self._ring(ASK_TASK, str(run_id), INTERACTIVE)
+
+    def enqueue_copilot(self, run_id: UUID) -> bool:
+        """Ask for the work of a copilot_run, for which somebody of the staff waits."""
+        return self._ring(COPILOT_TASK, str(run_id), INTERACTIVE)
 
     def enqueue_index(self, article_id: UUID) -> bool:
         """Ask for an article's passages to be made and embedded."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 import bot.tables_desk
 import bot.tables_insights
+import bot.tables_knowledge
 import bot.tables_staff  # noqa: F401 - its tables join those of bot.tables
 from bot.database import make_engine
 from bot.settings import Settings

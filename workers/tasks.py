@@ -7,8 +7,15 @@ from uuid import UUID
 from celery import Task
 
 from bot import tallies
-from bot.queue import ANSWER_TASK, ASK_TASK, INDEX_TASK, ROLL_UP_TASK, SWEEP_TASK
-from workers import runs, runtime
+from bot.queue import (
+    ANSWER_TASK,
+    ASK_TASK,
+    COPILOT_TASK,
+    INDEX_TASK,
+    ROLL_UP_TASK,
+    SWEEP_TASK,
+)
+from workers import copilot, runs, runtime
 from workers.celery import app
 
 
@@ -23,6 +30,12 @@ def answer(self: Task, conversation_id: str) -> None:
 def ask(run_id: str) -> None:
     """Answer an `ask` request."""
     runs.answer_ask(runtime.current(), UUID(run_id))
+
+
+@app.task(name=COPILOT_TASK)
+def copilot_run(run_id: str) -> None:
+    """Do what somebody of the staff asked the copilot for."""
+    copilot.run_copilot(runtime.current(), UUID(run_id))
 
 
 @app.task(name=INDEX_TASK)

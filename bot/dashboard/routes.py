@@ -8,11 +8,18 @@ from typing import Protocol
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from bot.dashboard.articles import Articles
+from bot.dashboard.bench import Bench
 from bot.dashboard.changes import Changes
 from bot.dashboard.contacts import Contacts
 from bot.dashboard.conversation import Conversations
+from bot.dashboard.copilot import Copilot
+from bot.dashboard.copilot_runs import CopilotRuns
 from bot.dashboard.door import Door
+from bot.dashboard.drafts import Drafts
 from bot.dashboard.files import Files
+from bot.dashboard.gaps import Gaps
+from bot.dashboard.imports import Imports
 from bot.dashboard.inbox import InboxLists
 from bot.dashboard.insights import Insights
 from bot.dashboard.live import Live
@@ -24,6 +31,7 @@ from bot.dashboard.pages import Pages
 from bot.dashboard.passwords import Passwords
 from bot.dashboard.search import Search
 from bot.dashboard.tags import Tags
+from bot.dashboard.why import Why
 from bot.events import Hub, Publisher
 from bot.queue import Queue
 from bot.settings import TokenPrices
@@ -54,6 +62,7 @@ class Dashboard:
         door, passwords = Door(sessions, public_url), Passwords()
         changes = Changes(sessions, queue, publisher)
         live = Live(sessions, hub, publisher, drain)
+        runs = CopilotRuns(sessions, hub, queue)
         self.feed = live.feed
         self.guards: Mapping[Rule, Guard] = door.guards()
         self._areas: Sequence[Area] = [
@@ -68,6 +77,13 @@ class Dashboard:
             Search(sessions),
             Contacts(sessions, changes),
             Insights(sessions, token_prices),
+            Copilot(sessions, runs),
+            Why(sessions),
+            Articles(sessions, queue),
+            Drafts(sessions),
+            Imports(sessions, queue),
+            Gaps(sessions, runs),
+            Bench(sessions, runs),
             live,
             Pages(),  # last: every address that is no API's
         ]

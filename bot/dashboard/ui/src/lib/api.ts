@@ -56,6 +56,51 @@ export async function upload<T>(path: string, form: FormData): Promise<T> {
   return call<T>("POST", path, { body: form });
 }
 
+/** A write whose answer is a stream of events; see `helping.ts`, which reads it. */
+export async function postStream(
+  path: string,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const headers = new Headers({ "Content-Type": "application/json", [CSRF_HEADER]: csrf });
+  const answer = await fetch(API + path, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    credentials: "same-origin",
+    signal: signal ?? null,
+  });
+  if (answer.ok) return answer;
+  const error = refusal(answer, await answer.json().catch(() => null));
+  if (error.status === 401) onSignedOut();
+  throw error;
+}
+
+/** Sends a form with files and tells how much of it is on its way, 0..1. */
+export function uploadWithProgress<T>(
+  path: string,
+  form: FormData,
+  onProgress: (share: number) => void,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", API + path);
+    request.setRequestHeader(CSRF_HEADER, csrf);
+    request.responseType = "json";
+    request.upload.onprogress = (event) => onProgress(event.loaded / Math.max(1, event.total));
+    request.onload = () => {
+      const answer = new Response(null, { status: request.status });
+      if (answer.ok) resolve(request.response as T);
+      else reject(refusal(answer, request.response));
+    };
+    request.onerror = () => reject(new TypeError("network"));
+    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}
+
 /** What to tell a person about whatever went wrong. */
 export function told(error: unknown): string {
   if (error instanceof ApiError) return error.message;
