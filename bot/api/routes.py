@@ -15,7 +15,7 @@ from bot.api.desk import Desk
 from bot.api.endpoints import Endpoint
 from bot.api.openapi import make_document
 from bot.api.originals import Originals
-from bot.api.tokens import find_holder
+from bot.api_tokens import find_holder
 from bot.events import Hub, Publisher
 from bot.queue import Queue
 from bot.web.rules import access, bearer_token, unauthorized

@@ -10,7 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot.dashboard.articles import Articles
 from bot.dashboard.bench import Bench
+from bot.dashboard.admin_audit import AdminAudit
+from bot.dashboard.admin_failures import AdminFailures
+from bot.dashboard.admin_inboxes import AdminInboxes
+from bot.dashboard.admin_keys import AdminKeys
+from bot.dashboard.admin_staff import AdminStaff
 from bot.dashboard.changes import Changes
+from bot.dashboard.connections import Connections
 from bot.dashboard.contacts import Contacts
 from bot.dashboard.conversation import Conversations
 from bot.dashboard.copilot import Copilot
@@ -55,6 +61,7 @@ class Dashboard:
         queue: Queue,
         publisher: Publisher,
         drain: Drain,
+        connections: Connections,
         *,
         public_url: str,
         token_prices: TokenPrices | None = None,
@@ -68,6 +75,11 @@ class Dashboard:
         self._areas: Sequence[Area] = [
             LogIn(sessions, door, passwords),
             MyAccount(sessions, door, passwords),
+            AdminStaff(sessions, public_url),
+            AdminInboxes(sessions, connections),
+            AdminKeys(sessions),
+            AdminAudit(sessions),
+            AdminFailures(sessions, queue, publisher),
             InboxLists(sessions),
             Conversations(sessions, changes),
             Files(sessions),
