@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import insights_payloads as payloads
+from bot.dashboard.gaps import read_gaps
 from bot.dashboard.insights_counts import Period, read_counts
-from bot.dashboard.insights_tables import summarise, tabulate
+from bot.dashboard.insights_tables import summarise, tabulate, tabulate_gaps
 from bot.settings import TokenPrices
 from bot.spreadsheet import write_csv
 from bot.tables import Inbox
@@ -37,6 +38,7 @@ class Insights:
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return [
             web.get("/desk/api/insights", self.tell),
+            web.get("/desk/api/insights/gaps", self.tell_gaps),
             web.get("/desk/api/insights/{table}.csv", self.export),
         ]
 
@@ -46,10 +48,16 @@ class Insights:
         return answer_with(await self._read(request))
 
     @access("staff")
+    async def tell_gaps(self, _request: web.Request) -> web.Response:
+        """What the bot could not answer in the last week, as a table."""
+        return answer_with(await self._read_gaps())
+
+    @access("staff")
     async def export(self, request: web.Request) -> web.Response:
-        """One of the tables, as CSV."""
+        """One of the tables, as CSV; `gaps` are those of the last week."""
         found, name = await self._read(request), request.match_info["table"]
-        table = next((table for table in found.tables if table.name == name), None)
+        tables = found.tables if name != "gaps" else [await self._read_gaps()]
+        table = next((table for table in tables if table.name == name), None)
         if table is None:
             raise Refusal(404, "not_found", "There is no such table.")
         file = f"{name}-{found.first}-{found.last}.csv"
@@ -59,6 +67,10 @@ class Insights:
             charset="utf-8",
             headers={"Content-Disposition": f'attachment; filename="{file}"'},
         )
+
+    async def _read_gaps(self) -> payloads.Table:
+        async with self._sessions() as session:
+            return tabulate_gaps(await session.run_sync(read_gaps))
 
     async def _read(self, request: web.Request) -> payloads.Insights:
         period = _period_of(request)

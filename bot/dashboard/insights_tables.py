@@ -9,6 +9,7 @@ from uuid import UUID
 
 from bot.dashboard.insights_counts import Counts, Period, quantile
 from bot.dashboard.insights_payloads import Cell, Column, InboxName, Summary, Table
+from bot.dashboard.knowledge_payloads import Gaps
 from bot.settings import TokenPrices
 from bot.tallies import FIRST_REPLY_BOUNDS, QUEUE_BOUNDS, TPOT_BOUNDS, TTFT_BOUNDS
 
@@ -73,6 +74,20 @@ def tabulate(
         _quantiles(counts, days, "queue", "Age in the queue", QUEUE_BOUNDS, (0.5, 0.95)),
         _inboxes(counts, inboxes),
     ]
+
+
+def tabulate_gaps(gaps: Gaps) -> Table:
+    """The gaps of the last week by an example each, largest first."""
+    columns = [
+        Column(key="question", label="Question", unit="text"),
+        Column(key="count", label="Asked", unit="count"),
+        Column(key="languages", label="Languages", unit="text"),
+    ]
+    rows: list[list[Cell]] = [
+        [gap.questions[0].text if gap.questions else "", gap.count, ", ".join(gap.languages)]
+        for gap in gaps.items
+    ]
+    return Table(name="gaps", title="What the bot could not answer", columns=columns, rows=rows)
 
 
 def _channels(counts: Counts, days: Sequence[date], inboxes: Sequence[InboxName]) -> Table:
