@@ -80,7 +80,7 @@ def _transcript(
         reply_to=mailbox.setting.address,
         subject=subject.format(company=mailbox.company or mailbox.sender_name),
         message_id=tokens.sign_message_id(
-            f"transcript:{reply.delivery_id}", message.id, mailbox.domain
+            tokens.make_thread(f"transcript:{reply.delivery_id}"), message.id, mailbox.domain
         ),
         in_reply_to=None,
         references=(),

@@ -137,14 +137,14 @@ def test_the_sound_can_be_switched_off_for_good(site: Site, visit: Callable[...,
     ada.open_chat()
     ada.say("Hello")
     wait_until_stored(site, 1)
-    ada.widget("header .round").first.click()
+    ada.widget(".head .round").first.click()
     ada.widget(".menu").get_by_text("Sound off").click()
     ada.widget(".shut").click()
     bea_writes(site, "Quietly")
     ada.widget(".badge").get_by_text("1").wait_for()
     assert ada.page.evaluate("window.tones") == 0
     ada.widget(".launcher").click()
-    ada.widget("header .round").first.click()
+    ada.widget(".head .round").first.click()
     ada.widget(".menu").get_by_text("Sound on").wait_for()
 
 
@@ -171,11 +171,11 @@ def test_a_thumb_and_a_reason_are_kept_sealed(site: Site, visit: Callable[..., V
 
 def test_the_visitor_ends_the_chat_and_rates_it(site: Site, visit: Callable[..., Visit]) -> None:
     ada = begun(site, visit)
-    ada.widget("header .round").first.click()
+    ada.widget(".head .round").first.click()
     ada.widget(".menu").get_by_text("End this chat").click()
     ada.widget(".rating").wait_for()
     assert newest(site).status == "resolved"
-    ada.widget(".rating").get_by_role("button", name="Good", exact=True).click()
+    ada.widget(".rating").get_by_role("button", name="4: Good").click()
     ada.widget(".rating textarea").fill("Quick!")
     ada.widget(".rating .solid").click()
     ada.widget(".rating").get_by_text("Thank you for your rating.").wait_for()
@@ -203,7 +203,7 @@ def test_without_a_mailbox_no_transcript_is_offered(
     site: Site, visit: Callable[..., Visit]
 ) -> None:
     ada = begun(site, visit)
-    ada.widget("header .round").first.click()
+    ada.widget(".head .round").first.click()
     assert "e-mail" not in ada.widget(".menu").inner_text()
 
 
@@ -216,7 +216,7 @@ def test_a_transcript_goes_to_the_address_that_was_given(
         mailbox.settings = {"email": {"address": "support@shop.example", "smtp": smtp}}
         session.add(mailbox)
     ada = begun(site, visit)
-    ada.widget("header .round").first.click()
+    ada.widget(".head .round").first.click()
     ada.widget(".menu").get_by_text("Send me this chat by e-mail").click()
     ada.widget(".transcript input").fill("nonsense")
     ada.page.keyboard.press("Enter")
@@ -256,7 +256,7 @@ def test_the_form_before_the_chat_goes_to_the_staff_with_the_first_message(
     ada.open_chat()
     form = ada.widget(".prechat")
     assert form.locator("strong").inner_text() == "Tell us who you are"
-    assert ada.widget("footer").is_hidden()
+    assert ada.widget(".foot").is_hidden()
     form.get_by_role("button", name="Start the chat").click()
     form.get_by_text("Please fill this in.").wait_for()
     form.get_by_label("Your name").fill("Ada Byron")
@@ -320,7 +320,7 @@ def test_an_inbox_may_offer_less(site: Site, visit: Callable[..., Visit]) -> Non
     set_widget(site, {"person": False, "rating": False, "sound": False})
     ada = begun(site, visit)
     assert ada.widget(".person").is_hidden()
-    ada.widget("header .round").first.click()
+    ada.widget(".head .round").first.click()
     assert ada.widget(".menu").inner_text() == "End this chat"
     ada.widget(".menu").get_by_text("End this chat").click()
     ada.widget(".aside").wait_for()

@@ -82,7 +82,7 @@ class Panel implements App {
     // Pictures and opened forms grow after they were drawn: who reads the end goes on reading it.
     const grown = new ResizeObserver(() => this.isPinned && this.scrollDown(false));
     for (const part of [this.log.node, this.card, this.scroll]) grown.observe(part);
-    this.foot = el("footer", {}, this.jump,
+    this.foot = el("div", { class: "foot" }, this.jump,
       el("div", { class: "tools" }, this.person, el("span", { class: "checked" }, words.powered)), this.composer.node);
     this.panel = this.build();
     this.applySettings();
@@ -208,7 +208,7 @@ class Panel implements App {
   private build(): HTMLElement {
     const { words } = this;
     const shut = button({ class: "round shut", "aria-label": words.close, title: words.close }, [icon(ICONS.close)], () => this.close());
-    const head = el("header", {}, this.mark, el("div", { class: "names" }, this.title, this.lead), this.menu.button, shut);
+    const head = el("div", { class: "head" }, this.mark, el("div", { class: "names" }, this.title, this.lead), this.menu.button, shut);
     const panel = el("div", { class: "panel", id: "panel", role: "dialog", "aria-modal": "true", "aria-labelledby": "title", hidden: true },
       head, this.menu.list, this.offline, this.scroll, this.foot, el("div", { class: "drop", "aria-hidden": "true" }, words.dropHere), this.overlay);
     panel.addEventListener("keydown", (event) => this.keepFocus(event));

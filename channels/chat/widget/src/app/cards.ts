@@ -58,7 +58,7 @@ function fieldRow(words: Words, language: string, field: FieldSetting): Row {
 export function ratingCard(words: Words, rate: (score: number, comment: string) => Promise<boolean>): HTMLElement {
   const card = el("div", { class: "card rating", role: "group", "aria-label": words.rate });
   const faces = el("div", { class: "rates" }, ...words.rates.map((label, at) =>
-    button({ class: "rate", "aria-label": label, title: label, "aria-pressed": "false" }, [String(at + 1)], () => void choose(at + 1))));
+    button({ class: "rate", "aria-label": `${at + 1}: ${label}`, title: label, "aria-pressed": "false" }, [String(at + 1)], () => void choose(at + 1))));
   const ends = el("div", { class: "ends", "aria-hidden": "true" }, el("span", {}, words.rates[0] ?? ""), el("span", {}, words.rates[4] ?? ""));
   const more = el("div", { class: "more", hidden: true });
   const told = el("span", { role: "status" });

@@ -197,7 +197,7 @@ class Bubble {
   private drawFile(file: FileInfo, fetched: () => Promise<Blob>): HTMLElement {
     const { words } = this.parts;
     if (isRecording(file.media_type)) return player(words, fetched, file.name);
-    const chip = button({ class: "file", title: file.name, "aria-label": fill(words.save, { name: file.name }) }, [
+    const chip = button({ class: "file", title: fill(words.save, { name: file.name }) }, [
       icon(ICONS.file, 18), el("span", { class: "name" }, file.name), el("span", { class: "size" }, tellSize(file.size_bytes, this.parts.locale)),
     ], () => void fetched().then((blob) => save(blob, file.name), () => null));
     if (isPicture(file.media_type)) void this.showPicture(file, fetched, chip);
