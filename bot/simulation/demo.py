@@ -12,6 +12,7 @@ import contextlib
 import random
 import secrets
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -243,11 +244,12 @@ class _Demo:
         return await asyncio.to_thread(_find_id, self._sessions, key)
 
     async def _until(self, look: Callable[[], Any], within_s: float | None = None) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s or self._patience_s):
-                while not await look():
-                    await asyncio.sleep(LOOK_EVERY_S)
-        return bool(await look())
+        deadline = time.monotonic() + (within_s or self._patience_s)
+        while time.monotonic() < deadline:
+            if await look():
+                return True
+            await asyncio.sleep(LOOK_EVERY_S)
+        return False
 
 
 _NEWSLETTER = {
