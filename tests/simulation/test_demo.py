@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api.tokens import ensure_token, new_token
+from bot.api_tokens import ensure_token, new_token
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.simulation.demo import NAMES, Summary, fill_demo
 from bot.simulation.demo_matters import MATTERS
