@@ -24,6 +24,7 @@ from bot.policy import (
     setting_of,
     with_policy,
 )
+from bot.privacy.audit import TERMINAL, note
 from bot.tables import Inbox, now
 
 NEEDED = ("database_url", "master_key")
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with open_sessions(find_settings(environ, NEEDED)) as sessions, sessions.begin() as session:
         if arguments.action == "set":
             for inbox in _chosen(session, arguments.name):
-                _change(inbox, arguments)
+                _change(session, inbox, arguments)
         for inbox in session.scalars(select(Inbox).order_by(Inbox.name)):
             print(_line(inbox))
     return 0
@@ -67,7 +68,7 @@ def _chosen(session: Session, name: str) -> list[Inbox]:
     return found
 
 
-def _change(inbox: Inbox, arguments: argparse.Namespace) -> None:
+def _change(session: Session, inbox: Inbox, arguments: argparse.Namespace) -> None:
     stored = setting_of(inbox.settings)
     changes: dict[str, Any] = {
         name: getattr(arguments, name)
@@ -82,6 +83,10 @@ def _change(inbox: Inbox, arguments: argparse.Namespace) -> None:
         raise UsageError(str(error.errors(include_url=False)[0]["msg"])) from error
     make_policy(setting, inbox.channel)
     inbox.settings = with_policy(inbox.settings, setting)
+    changed = sorted(name for name in changes if getattr(setting, name) != getattr(stored, name))
+    note(
+        session, TERMINAL, "inbox.policy", str(inbox.id), {"changed": changed, "mode": setting.mode}
+    )
 
 
 def _holidays(stored: PolicySetting, arguments: argparse.Namespace) -> list[dict[str, Any]]:
