@@ -28,6 +28,7 @@ from bot.privacy.audit import TERMINAL, note
 from bot.tables import Inbox, now
 
 NEEDED = ("database_url", "master_key")
+PLAIN = ("mode", "acknowledgement", "hours", "zone", "remind_after_minutes", "tell_after_minutes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--holiday", action="append", metavar="'DATE WORDS'", help="a day off; may be repeated"
     )
     change.add_argument("--no-holidays", action="store_true", help="forget the holidays first")
+    for name, told in (("remind", "the staff is reminded"), ("tell", "the customer is told")):
+        change.add_argument(
+            f"--{name}-after-minutes",
+            type=int,
+            metavar="N",
+            help=f"{told} of what nobody answers for so long; 0: never",
+        )
     for name, field in BudgetSetting.model_fields.items():
         flag = f"--budget-{name.replace('_', '-')}"
         change.add_argument(flag, type=int, metavar="N", help=f"{field.default} if not set")
@@ -71,9 +79,7 @@ def _chosen(session: Session, name: str) -> list[Inbox]:
 def _change(session: Session, inbox: Inbox, arguments: argparse.Namespace) -> None:
     stored = setting_of(inbox.settings)
     changes: dict[str, Any] = {
-        name: getattr(arguments, name)
-        for name in ("mode", "acknowledgement", "hours", "zone")
-        if getattr(arguments, name) is not None
+        name: getattr(arguments, name) for name in PLAIN if getattr(arguments, name) is not None
     }
     changes["holidays"] = _holidays(stored, arguments)
     changes["budgets"] = _budgets(stored, arguments)

@@ -59,6 +59,7 @@ from bot.conversations.people import (
 from bot.conversations.reminders import remind
 from bot.conversations.search_index import (
     contacts_with,
+    index_contact,
     index_older_contacts,
     index_older_messages,
     messages_with,
@@ -106,6 +107,7 @@ __all__ = [
     "finish_reply",
     "give_back",
     "hand_off",
+    "index_contact",
     "index_older_contacts",
     "index_older_messages",
     "is_forgotten",
