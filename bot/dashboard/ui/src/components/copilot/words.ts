@@ -43,5 +43,6 @@ export function why(check: string): string {
 }
 
 export function reason(code: string | null): string {
+  if (code?.startsWith("evidence, verbatim")) return "The articles answer it, in their own words.";
   return code ? (REASONS[code] ?? code) : "";
 }
