@@ -61,10 +61,21 @@ export function shown(cell: Cell | undefined, unit: Unit): string {
   return whole.format(cell);
 }
 
+const languages = new Intl.DisplayNames(undefined, { type: "language" });
+
+/** A language's name in the reader's own; the code where there is none. */
+export function languageName(code: string): string {
+  try {
+    return languages.of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
 /** A mark of an axis: short. */
 export function marked(value: number, unit: Unit): string {
   if (unit === "seconds") return seconds(value);
-  if (unit === "score") return value.toFixed(0);
+  if (unit === "score") return String(value);
   return short.format(value);
 }
 
@@ -89,6 +100,6 @@ export function seconds(value: number): string {
 export function ceiling(value: number): number {
   if (value <= 0) return 1;
   const step = 10 ** Math.floor(Math.log10(value));
-  for (const factor of [1, 2, 4, 5, 8, 10]) if (factor * step >= value) return factor * step;
+  for (const factor of [1, 1.2, 1.5, 2, 3, 4, 5, 6, 8, 10]) if (factor * step >= value) return factor * step;
   return 10 * step;
 }
