@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
@@ -219,7 +220,7 @@ def test_sentences_are_added_and_nothing_that_stands_is_drawn_again(
         }"""
     )
     for sentence in ["Then that.", "\n- one", "\n- two", "\n\nAnd so on."]:
-        tell(site, lambda session, text=sentence: commit_sentence(session, claim, text))
+        tell(site, partial(commit_sentence, claim=claim, sentence=sentence))
         ada.page.wait_for_timeout(120)
     tell(site, lambda session: finish_reply(session, claim, [CITATION], "en"))
     ada.widget("details").wait_for()
