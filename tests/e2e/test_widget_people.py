@@ -178,8 +178,8 @@ def test_the_visitor_ends_the_chat_and_rates_it(site: Site, visit: Callable[...,
     ada.widget(".rating").get_by_role("button", name="4: Good").click()
     ada.widget(".rating textarea").fill("Quick!")
     ada.widget(".rating .solid").click()
+    wait_until(lambda: feedback(site) == [(4, "Quick!", True)])
     ada.widget(".rating").get_by_text("Thank you for your rating.").wait_for()
-    assert feedback(site) == [(4, "Quick!", True)]
     ada.page.reload()
     ada.wait_for_text("You have 60 days.")
     assert ada.widget(".rating").count() == 0

@@ -16,7 +16,7 @@ const on = (colour: string): string => (luminance(colour) > 0.179 ? "#10160f" : 
 /** A dark accent would sink into a dark page: it is mixed with white there. */
 function lifted(colour: string): string {
   if (luminance(colour) > 0.07) return colour;
-  const part = (at: number): string => Math.round(parseInt(colour.slice(at, at + 2), 16) * 0.78 + 255 * 0.22).toString(16);
+  const part = (at: number): string => Math.round(parseInt(colour.slice(at, at + 2), 16) * 0.86 + 255 * 0.14).toString(16);
   return `#${[1, 3, 5].map((at) => part(at).padStart(2, "0")).join("")}`;
 }
 

@@ -29,6 +29,7 @@ class Panel implements App {
   private readonly locale: string;
   private isOpen = false;
   private isPinned = true;
+  private lastTop = 0;
   private frame = 0;
   private focusedBefore: Element | null = null;
   private avatar: Blob | null = null;
@@ -443,8 +444,12 @@ class Panel implements App {
     return scrollHeight - scrollTop - clientHeight < 90;
   }
 
+  /** Only who scrolls up leaves the end; on its way down a smooth scroll is there already. */
   private noteScroll(): void {
-    this.isPinned = this.isAtBottom;
+    const { scrollTop } = this.scroll;
+    if (this.isAtBottom) this.isPinned = true;
+    else if (scrollTop < this.lastTop) this.isPinned = false;
+    this.lastTop = scrollTop;
     if (this.isPinned) this.jump.hidden = true;
   }
 

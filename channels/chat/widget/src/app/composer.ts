@@ -32,7 +32,7 @@ export class Composer {
 
   constructor(private readonly parts: ComposerParts) {
     const { words } = parts;
-    this.text = el("textarea", { rows: 1, placeholder: words.placeholder, "aria-label": words.label, enterkeyhint: "send", dir: "auto" });
+    this.text = el("textarea", { rows: 1, placeholder: words.placeholder, "aria-label": words.label, enterkeyhint: "send" });
     this.text.value = parts.draft;
     this.text.addEventListener("input", () => this.update());
     this.text.addEventListener("keydown", (event) => this.pressed(event));
@@ -74,6 +74,7 @@ export class Composer {
     const { config, words } = this.parts;
     const { limits, widget } = config();
     const length = this.text.value.trim().length;
+    this.text.dir = length ? "auto" : ""; // an empty field's hint reads as the page does
     const isTooLong = length > limits.chars;
     this.text.style.height = "0px"; // so that the field also shrinks
     this.text.style.height = `${Math.max(this.text.scrollHeight, 36)}px`;
