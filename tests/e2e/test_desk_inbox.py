@@ -223,6 +223,7 @@ def test_search_finds_chinese_and_opens_it(site: Site, desk: Callable[..., DeskV
     ask_person(site, "ada", "Nothing of the kind")
     bea = desk()
     bea.goto("/inbox")
+    bea.page.locator(".rows li").first.wait_for()
     bea.press("/")
     bea.page.get_by_role("searchbox").fill("退款")
     bea.page.locator("mark").get_by_text("退款").wait_for()
