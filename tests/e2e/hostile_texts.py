@@ -16,12 +16,7 @@ RUN = "fdHit(1)"
 
 # -- elements that run something by an attribute ----------------------------------------------
 
-_EVENTS = (
-    "onabort onanimationstart onauxclick onbeforetoggle onblur oncanplay onclick oncopy "
-    "oncontentvisibilityautostatechange onerror onfocus onfocusin onhashchange oninput onload "
-    "onloadstart onmouseover onpageshow onpointerenter onpointerover onscroll onscrollend "
-    "onsubmit ontoggle ontransitionend onwheel"
-).split()
+_EVENTS = ["onabort", "onanimationstart", "onauxclick", "onbeforetoggle", "onblur", "oncanplay", "onclick", "oncopy", "oncontentvisibilityautostatechange", "onerror", "onfocus", "onfocusin", "onhashchange", "oninput", "onload", "onloadstart", "onmouseover", "onpageshow", "onpointerenter", "onpointerover", "onscroll", "onscrollend", "onsubmit", "ontoggle", "ontransitionend", "onwheel"]
 _SELF_RUNNING = [
     "<img src=x onerror={run}>",
     "<img src=x onerror='{run}'>",
@@ -195,7 +190,7 @@ _FETCHES = [
     "<style>*{{background:url({evil}ai.png)}}</style>",
     "<style>@font-face{{font-family:x;src:url({evil}aj)}}*{{font-family:x}}</style>",
     "<p style='background:url({evil}ak.png)'>x</p>",
-    "<p style=\"background:u\\72l({evil}al.png)\">x</p>",
+    '<p style="background:u\\72l({evil}al.png)">x</p>',
     "<p style='list-style-image:url({evil}am.png);display:list-item'>x</p>",
     "<p style='content:url({evil}an.png)'>x</p>",
     "<p style='mask:url({evil}ao.svg#x)'>x</p>",
@@ -231,7 +226,7 @@ _DECEIVING = [
     "\u0000null",
     "\x1b]8;;https://evil.example\x07click\x1b]8;;\x07",
     "\x1b[2J\x1b[31mred",
-    "=HYPERLINK(\"https://evil.example/\",\"x\")",
+    '=HYPERLINK("https://evil.example/","x")',
     "=cmd|'/C calc'!A0",
     "+SUM(1)*cmd|' /C calc'!A0",
     "@SUM(1+1)*cmd|' /C calc'!A0",
