@@ -16,7 +16,34 @@ RUN = "fdHit(1)"
 
 # -- elements that run something by an attribute ----------------------------------------------
 
-_EVENTS = ["onabort", "onanimationstart", "onauxclick", "onbeforetoggle", "onblur", "oncanplay", "onclick", "oncopy", "oncontentvisibilityautostatechange", "onerror", "onfocus", "onfocusin", "onhashchange", "oninput", "onload", "onloadstart", "onmouseover", "onpageshow", "onpointerenter", "onpointerover", "onscroll", "onscrollend", "onsubmit", "ontoggle", "ontransitionend", "onwheel"]
+_EVENTS = [
+    "onabort",
+    "onanimationstart",
+    "onauxclick",
+    "onbeforetoggle",
+    "onblur",
+    "oncanplay",
+    "onclick",
+    "oncopy",
+    "oncontentvisibilityautostatechange",
+    "onerror",
+    "onfocus",
+    "onfocusin",
+    "onhashchange",
+    "oninput",
+    "onload",
+    "onloadstart",
+    "onmouseover",
+    "onpageshow",
+    "onpointerenter",
+    "onpointerover",
+    "onscroll",
+    "onscrollend",
+    "onsubmit",
+    "ontoggle",
+    "ontransitionend",
+    "onwheel",
+]
 _SELF_RUNNING = [
     "<img src=x onerror={run}>",
     "<img src=x onerror='{run}'>",

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 from sqlalchemy.orm import Session
 
 from bot.agents import find_or_add_agent
@@ -78,11 +78,15 @@ class Watch:
     def over(self, context: BrowserContext) -> None:
         context.expose_binding("fdHit", lambda _source, *_: self.trouble.append("executed"))
         context.on("request", lambda request: self._ask(request.url))
-        context.on("dialog", lambda dialog: (self.trouble.append("dialog"), dialog.dismiss()))
+        context.on("dialog", self._dismiss)
         context.on("console", lambda message: self._hear(message.text))
 
     def look(self, page: Page, where: str) -> None:
         self.trouble += [f"{where}: {live}" for live in page.evaluate(FIND_LIVE)]
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.trouble.append("dialog")
+        dialog.dismiss()
 
     def _ask(self, url: str) -> None:
         if not url.startswith((f"{self.origin}/", "data:image/png", "blob:", "about:")):
