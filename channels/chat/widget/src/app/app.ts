@@ -12,6 +12,7 @@ import { ICONS } from "./icons.ts";
 import { drawThumbnail, save } from "./media.ts";
 import { type Item, Log } from "./messages.ts";
 import { Menu } from "./menu.ts";
+import { Presence } from "./presence.ts";
 import type { Message, Status } from "./protocol.ts";
 import { fill, loadWords, type Words } from "./words.ts";
 
@@ -26,7 +27,7 @@ export async function begin(context: Context): Promise<App> {
 class Panel implements App {
   private client: Client;
   private attention: Attention;
-  private readonly locale: string;
+  private readonly presence: Presence;
   private isOpen = false;
   private isPinned = true;
   private lastTop = 0;
@@ -55,7 +56,8 @@ class Panel implements App {
   constructor(private readonly context: Context, private readonly words: Words) {
     // The language's own habits for times and sizes, or those of the visitor's country.
     const isTheirs = navigator.language.split("-")[0] === context.language;
-    const locale = (this.locale = isTheirs ? navigator.language : context.language);
+    const locale = isTheirs ? navigator.language : context.language;
+    this.presence = new Presence(words, locale, () => context.config);
     this.client = this.speakAs(context.options.identity ?? null);
     this.attention = new Attention(this.client.session.store);
     this.log = new Log({
@@ -233,7 +235,7 @@ class Panel implements App {
     const texts = widget.texts[context.language] ?? widget.texts["*"] ?? {};
     this.title.textContent = context.options.title || texts.title || company || words.title;
     this.hello.replaceChildren(el("strong", {}, texts.hello || words.hello), el("span", {}, texts.hello_more || words.helloMore));
-    const note = this.closedNote();
+    const note = this.presence.closedNote();
     if (note) this.hello.append(el("p", { class: "closed" }, note));
     this.composer.text.placeholder = texts.placeholder || words.placeholder;
     this.menu.fill(() => this.menuEntries());
@@ -339,7 +341,7 @@ class Panel implements App {
     this.offline.textContent = navigator.onLine === false ? this.words.offline : this.words.noAnswer;
     this.hello.hidden = talk.messages.size > 3;
     this.person.hidden = talk.status === "open" || !this.context.config.widget.person;
-    this.lead.textContent = this.tellLead();
+    this.lead.textContent = this.presence.lead(talk);
     this.drawAside();
     this.drawTyping(items);
     this.drawRating();
@@ -358,36 +360,8 @@ class Panel implements App {
     this.unread = count;
   }
 
-  private when(): string {
-    const { opens_at } = this.context.config.hours;
-    if (!opens_at) return "";
-    const date = new Date(opens_at);
-    const isSoon = date.getTime() - Date.now() < 6 * 86_400_000;
-    const day = isSoon ? { weekday: "long" as const } : { day: "numeric" as const, month: "long" as const };
-    return new Intl.DateTimeFormat(this.locale, { ...day, hour: "numeric", minute: "2-digit" }).format(date);
-  }
-
-  private closedNote(): string {
-    const { hours } = this.context.config;
-    if (hours.is_open) return "";
-    const told = hours.opens_at ? fill(this.words.closedNote, { when: this.when() }) : this.words.closedNoteSoon;
-    return `${hours.text} ${told}`.trim();
-  }
-
-  private tellLead(): string {
-    const { words, context: { config: { hours } }, client: { talk } } = this;
-    if (talk.status === "open" && talk.assignee) return fill(words.leadPerson, { name: talk.assignee });
-    if (!hours.is_open) return hours.opens_at ? fill(words.leadClosed, { when: this.when() }) : words.leadClosedSoon;
-    return talk.status === "open" ? words.leadQueue : words.lead;
-  }
-
   private drawAside(): void {
-    const { words, client: { talk }, context: { config: { hours } } } = this;
-    let told = "";
-    if (talk.status === "open") {
-      const asked = hours.is_open || !hours.opens_at ? words.personAsked : fill(words.personAskedClosed, { when: this.when() });
-      told = talk.assignee ? fill(words.personTook, { name: talk.assignee }) : asked;
-    } else if (talk.status === "resolved") told = words.resolved;
+    const told = this.presence.aside(this.client.talk);
     this.aside.hidden = !told;
     if (this.aside.textContent !== told) this.aside.textContent = told;
   }
