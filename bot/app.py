@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from bot import migrate
 from bot.api.routes import Api
 from bot.channel import Channel, Receive
+from bot.channel_setup import ChannelSetup
 from bot.conversations import PUSHED_CHANNELS
 from bot.dashboard.feed import Feed
 from bot.dashboard.routes import Dashboard
@@ -143,6 +144,7 @@ def build_web(settings: Settings) -> web.Application:
         parts.queue,
         parts.publisher,
         parts.drain,
+        ChannelSetup(parts.sessions, parts.environ, settings.public_url),
         public_url=settings.public_url,
     )
     guards = enforce(

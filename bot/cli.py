@@ -52,6 +52,8 @@ COMMANDS = {
     "trace": Command("trace", "show every hop of a conversation's messages"),
     "backup": Command("backup", "save the data and, apart from it, the keys"),
     "restore": Command("restore", "bring a backup back into an empty database"),
+    "staff": Command("staff", "who may log in to the dashboard: invite, list, link, remove"),
+    "audit": Command("audit", "who changed what, and whether that log is whole"),
     "keys": Command("keys", "make, list and rotate keys"),
     "slack": Command("slack", "the Slack app's manifest; connect an inbox to a workspace"),
     "simulate": Command("simulate", "let simulated customers write by chat, e-mail and Slack"),

@@ -27,6 +27,7 @@ from bot.handoff_cards import card_of, read_card
 from bot.messages import Attachment, Author, ChannelName, Citation, Reply
 from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message, now
 from bot.tables import Attachment as AttachmentRow
+from bot.transcripts_mailed import mailed_transcript
 
 log = logging.getLogger(__name__)
 
@@ -233,6 +234,8 @@ def _is_outdated(
         return conversation.status not in ("open", "snoozed")
     if delivery.kind == "notice":
         return card_of(session, delivery) is None
+    if delivery.kind == "transcript":
+        return False
     taken = conversation.epoch != delivery.epoch and conversation.status in ("open", "snoozed")
     return message.author == "bot" and (taken or message.partial)
 
@@ -283,7 +286,7 @@ def _reply(
         message_id=message.id,
         inbox_id=delivery.via_inbox_id or conversation.inbox_id,
         destination=delivery.destination,
-        text=message.text,
+        text=_text(session, delivery, message),
         author=message.author,
         author_name=_author_name(session, message),
         citations=tuple(Citation(**citation) for citation in message.citations),
@@ -298,6 +301,12 @@ def _reply(
         is_growing=message.state == "growing",
         card=read_card(session, conversation) if delivery.kind == "card" else None,
     )
+
+
+def _text(session: Session, delivery: Delivery, message: Message) -> str:
+    if delivery.kind == "transcript":
+        return mailed_transcript(session, delivery.conversation_id)
+    return message.text
 
 
 def _author_name(session: Session, message: Message) -> str | None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api.tokens import ensure_token, new_token
+from bot.api_tokens import ensure_token, new_token
+from bot.dashboard.invitations import invite_first_admin
+from bot.dashboard.links import link_url
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.home import write_secret
 from bot.knowledge.articles import index_status
@@ -37,6 +39,17 @@ def prepare_desk(settings: Settings, token_file: Path, terminal: Terminal) -> No
     finally:
         queue.close()
         engine.dispose()
+
+
+def first_link(settings: Settings) -> str | None:
+    """Where the first admin makes their account, once; None when there is an admin."""
+    engine = make_engine(settings.database_url or "", pool_size=1)
+    try:
+        with make_sessions(engine, keyring_of_settings(settings)).begin() as session:
+            token = invite_first_admin(session)
+    finally:
+        engine.dispose()
+    return link_url(settings.public_url, "invitation", token) if token else None
 
 
 def index_progress(settings: Settings) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from uuid import UUID
 Author = Literal["contact", "bot", "agent", "system"]
 ConversationStatus = Literal["pending", "open", "snoozed", "resolved"]
 ChannelName = Literal["chat", "email", "slack", "api"]
-DeliveryKind = Literal["reply", "card", "notice"]
+DeliveryKind = Literal["reply", "card", "notice", "transcript"]
 
 MAX_TEXT_CHARS = 20_000
 
@@ -118,7 +118,8 @@ class Reply:
     """What goes out to one destination, channel-independent; a channel's `compose` renders it.
 
     `inbox_id` is the inbox that it goes out through. A `reply` goes to the customer; a `card`
-    and a `notice` go to the staff, the notice under the card whose external id is `thread`.
+    and a `notice` go to the staff, the notice under the card whose external id is `thread`; a
+    `transcript` is the whole conversation, to where the customer asked for it.
     `attempt` counts from 1; above 1 an earlier try may have arrived, no sooner than
     `queued_at`. `in_reply_to` is the external id of the message that is answered. A reply
     `is_growing` while the bot still writes it.

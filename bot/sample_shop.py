@@ -152,4 +152,6 @@ def _page(title: str, language: str, body: str) -> web.Response:
 
 def _with_page_policy(response: web.Response) -> web.Response:
     response.headers.update(PAGE_HEADERS)
+    # As a shop's page must, so that a visitor may record a voice message.
+    response.headers["Permissions-Policy"] = "camera=(), microphone=(self), geolocation=()"
     return response

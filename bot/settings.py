@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from bot.sample_secrets import find_sample
+
 EngineDriver = Literal["auto", "openvino", "torch", "openai", "none"]
 REMOTE_CONSENT = "conversations-and-articles-leave-this-machine"
 
@@ -47,7 +49,7 @@ class Settings:
         host = read.text("FRONTDESK_HOST") or "127.0.0.1"
         port = read.number("FRONTDESK_PORT", 8787, 0, 65535)
         engine_url = read.text("ENGINE_URL")
-        return Settings(
+        settings = Settings(
             home=home,
             database_url=read.text("DATABASE_URL"),
             redis_url=read.text("REDIS_URL"),
@@ -80,6 +82,28 @@ class Settings:
                 Literal["lmtp", "smtp"],
                 read.choice("FRONTDESK_LMTP_PROTOCOL", ("lmtp", "smtp"), "lmtp"),
             ),
+        )
+        _refuse_samples(settings)
+        return settings
+
+
+def _refuse_samples(settings: Settings) -> None:
+    """Promise 17: nothing starts with a secret that stands in an example."""
+    found = find_sample(
+        {
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+            "ENGINE_API_KEY": settings.engine_api_key,
+            **{
+                f"FRONTDESK_MASTER_KEY (line {number})": key
+                for number, key in enumerate((settings.master_key or "").split(), 1)
+            },
+        }
+    )
+    if found is not None:
+        raise SettingsError(
+            f"{found} holds a secret out of an example, which others know: make one of your own "
+            "(`./frontdesk keys new` for the master key)."
         )
 
 

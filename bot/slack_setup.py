@@ -15,6 +15,7 @@ from bot.channel import DeliveryError
 from bot.conversations import NOTICES_ONLY, STAFF_CHANNEL, STAFF_OF
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.doctor import Finding
+from bot.privacy.audit import TERMINAL, note
 from bot.settings import Settings, SettingsError
 from bot.tables import Collection, Inbox, InboxCollection, new_id
 from channels.slack.accounts import (
@@ -26,9 +27,8 @@ from channels.slack.accounts import (
     account_of,
     read_secret,
 )
+from channels.slack.trying import staff_channel_problem, try_account
 from channels.slack.web_api import WebApi
-
-INVITE = "invite the bot there: /invite @ its name"
 
 
 class SetupError(Exception):
@@ -131,51 +131,19 @@ async def _introduce(
             "app_id": bot["bot"].get("app_id"),
         }
     )
-    problem = await _staff_channel_problem(api, account, wish.staff_channel)
+    problem = await staff_channel_problem(api, account, wish.staff_channel)
     return known, [problem] if problem else []
-
-
-async def _staff_channel_problem(api: WebApi, account: Account, channel: str | None) -> str | None:
-    if channel is None or channel == NOTICES_ONLY:
-        return None
-    try:
-        told = await api.call(account, "conversations.info", channel=channel)
-    except DeliveryError as error:
-        return f"the staff's channel {channel} cannot be seen ({error}): {INVITE}"
-    if not told["channel"].get("is_member"):
-        return f"the bot is not in the staff's channel {channel}: {INVITE}"
-    return None
 
 
 async def _look_at(inbox: Inbox, environ: Mapping[str, str]) -> Finding:
     part = f"slack {inbox.name}"
-    settings = SlackSettings.model_validate(inbox.settings.get(SETTING, {}))
-    account = account_of(inbox, environ)
-    if account.staff_channel == NOTICES_ONLY:
-        return _webhook_finding(part, settings, environ)
-    for reference in (settings.bot_token, settings.signing_secret):
-        try:
-            read_secret(reference or "", environ)
-        except SecretError as error:
-            remedy = "put it where web and channels read it, or `./frontdesk slack connect` again"
-            return Finding(part, "fail", f"{reference}: {error}", remedy)
-    api = WebApi()
-    try:
-        await api.call(account, "auth.test")
-    except DeliveryError as error:
-        remedy = "see docs/connecting-slack.md; after a new installation connect again"
-        return Finding(part, "fail", str(error), remedy)
-    if problem := await _staff_channel_problem(api, account, account.staff_channel):
-        return Finding(part, "warn", problem)
-    return Finding(part, "ok", f"team {account.team_id or account.enterprise_id}")
-
-
-def _webhook_finding(part: str, settings: SlackSettings, environ: Mapping[str, str]) -> Finding:
-    try:
-        read_secret(settings.webhook_url or "", environ)
-    except SecretError as error:
-        return Finding(part, "fail", f"{settings.webhook_url}: {error}", "connect it again")
-    return Finding(part, "ok", "notices by an incoming webhook")
+    tried = await try_account(inbox, environ)
+    remedy = "see docs/connecting-slack.md, then `./frontdesk slack connect` again"
+    if tried.problem:
+        return Finding(part, "fail", tried.problem, remedy)
+    if tried.warning:
+        return Finding(part, "warn", tried.warning)
+    return Finding(part, "ok", tried.told)
 
 
 def _account(settings: SlackSettings, name: str, environ: Mapping[str, str]) -> Account:
@@ -197,6 +165,7 @@ def _save(session: Session, wish: Wish, settings: SlackSettings) -> bool:
         raise SetupError(f"The inbox {wish.name} is of another channel ({inbox.channel}).")
     inbox.company = inbox.company if wish.company is None else wish.company
     inbox.settings = _settings(inbox.settings, wish, settings)
+    note(session, TERMINAL, "inbox.slack", str(inbox.id), {"team": settings.team_id})
     return is_new
 
 

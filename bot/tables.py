@@ -425,16 +425,17 @@ class Attachment(Sealing, Base):
 class Delivery(Sealing, Base):
     """One message on its way to one destination of a channel that is written to.
 
-    `kind` is `reply` (to the customer), `card` (a handoff, to the staff) or `notice` (what came
-    after, under the card). `version` counts the changes of what is to be seen there and
-    `sent_version` is the one that is seen; what has an `external_id` is revised, not sent.
-    `via_inbox_id` is the inbox it goes out through, where that is not the conversation's.
+    `kind` is `reply` (to the customer), `card` (a handoff, to the staff), `notice` (what came
+    after, under the card) or `transcript` (all of it, to where the customer asked for it).
+    `version` counts the changes of what is to be seen there and `sent_version` is the one that
+    is seen; what has an `external_id` is revised, not sent. `via_inbox_id` is the inbox it goes
+    out through, where that is not the conversation's.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("message_id", "destination_hash", "kind"),
-        CheckConstraint("kind in ('reply', 'card', 'notice')", name="kind"),
+        CheckConstraint("kind in ('reply', 'card', 'notice', 'transcript')", name="kind"),
         Index("ix_delivery_card", "external_id", postgresql_where=text("kind = 'card'")),
         Index(
             "ix_delivery_due",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, defer
 
 from bot.messages import Author, ChannelName, ConversationStatus
@@ -187,10 +187,21 @@ def _with_originals(session: Session, conversation_id: UUID) -> set[UUID]:
 
 
 def _attachments(session: Session, conversation_id: UUID) -> dict[UUID, list[AttachmentView]]:
+    of_it = select(Message.id).where(Message.conversation_id == conversation_id)
+    return _files(session, Attachment.message_id.in_(of_it))
+
+
+def files_of(session: Session, message_ids: Sequence[UUID]) -> dict[UUID, list[AttachmentView]]:
+    """The files of these messages, without what they hold."""
+    if not message_ids:
+        return {}
+    return _files(session, Attachment.message_id.in_(message_ids))
+
+
+def _files(session: Session, which: ColumnElement[bool]) -> dict[UUID, list[AttachmentView]]:
     query = (
         select(Attachment)
-        .join(Message, Message.id == Attachment.message_id)
-        .where(Message.conversation_id == conversation_id)
+        .where(which)
         .order_by(Attachment.id)
         .options(defer(Attachment.content_sealed))
     )

@@ -64,16 +64,20 @@ has the sample articles imported; later it finds nothing to do."""
 IndexProgress = Callable[[Settings], tuple[int, int]]
 """Articles that can be found, and articles there are."""
 
+FirstLink = Callable[[Settings], str | None]
+"""The address where the first admin makes their account; None once there is one."""
+
 
 def run_up(
     environ: Mapping[str, str],
     terminal: Terminal,
     prepare_desk: PrepareDesk,
     index_progress: IndexProgress,
+    first_link: FirstLink,
 ) -> int:
     """Run until somebody asks to stop; returns the exit status. Raises LocalError, StartError."""
     with StopRequest() as stop:
-        up = _Up(environ, terminal, prepare_desk, index_progress, stop)
+        up = _Up(environ, terminal, prepare_desk, index_progress, first_link, stop)
         try:
             up.start()
             up.run()
@@ -113,6 +117,7 @@ class _Up:
         terminal: Terminal,
         prepare_desk: PrepareDesk,
         index_progress: IndexProgress,
+        first_link: FirstLink,
         stop: StopRequest,
     ) -> None:
         self._settings = Settings.from_env(environ)
@@ -120,6 +125,7 @@ class _Up:
         self._terminal = terminal
         self._prepare_desk = prepare_desk
         self._index_progress = index_progress
+        self._first_link = first_link
         self._stop = stop
         self._home = self._settings.home.expanduser().absolute()
         self._files = _Files.of(self._home, self._settings.master_key_file)
@@ -331,11 +337,20 @@ class _Up:
         terminal = self._terminal
         terminal.plain()
         terminal.plain(f"  The sample shop     {self._public_url()}/")
-        terminal.plain("  Staff answer with   ./frontdesk inbox")
+        terminal.plain(f"  Staff answer at     {self._public_url()}/desk/")
+        terminal.plain("  or in a terminal    ./frontdesk inbox")
         terminal.plain(f"  API token           {self._files.api_token}")
         terminal.plain(f"  Logs                {self._home / 'logs'}")
         terminal.plain("  Stop with           Ctrl-C")
         terminal.plain()
+        link = self._first_link(Settings.from_env(self.child_environ()))
+        if link is not None:
+            terminal.plain(
+                "  Nobody can log in yet. Become this desk's admin, once, within an hour:"
+            )
+            terminal.plain(f"  {link}")
+            terminal.plain("  (later: `./frontdesk staff link` prints a new one)")
+            terminal.plain()
 
 
 def without_channel_secrets(environ: Mapping[str, str]) -> dict[str, str]:

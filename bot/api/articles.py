@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.api.endpoints import (
     CURSOR,
+    HOLDER,
     LIMIT,
     Endpoint,
     QueryParameter,
@@ -40,6 +41,7 @@ from bot.knowledge.articles import (
     put_article,
 )
 from bot.policy import PolicyError, PolicySetting, make_policy, with_policy
+from bot.privacy.audit import Actor, note
 from bot.queue import Queue
 from bot.tables import Inbox
 from bot.web.bodies import read_json
@@ -159,6 +161,8 @@ class Articles:
         name = _segment(request, "inbox")
         async with self._sessions.begin() as session:
             await session.run_sync(_put_inbox, name, asked)
+            actor = Actor(None, f"API key {request[HOLDER].name}")
+            await session.run_sync(note, actor, "inbox.change", name)
         return answer_with(InboxWritten(inbox=name))
 
 

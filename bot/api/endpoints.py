@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import BaseModel
 
+from bot.api_tokens import TokenHolder
 from bot.web.bodies import answer_with as answer_with
 from bot.web.refusals import Refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PREFIX = "/api/v1"
+HOLDER = web.RequestKey("holder", TokenHolder)  # whose token it is; the guard writes it
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from bot.api.articles import Articles
 from bot.api.ask import Ask
 from bot.api.deliveries import Deliveries
 from bot.api.desk import Desk
-from bot.api.endpoints import Endpoint
+from bot.api.endpoints import HOLDER, Endpoint
 from bot.api.openapi import make_document
 from bot.api.originals import Originals
-from bot.api.tokens import find_holder
+from bot.api_tokens import find_holder
 from bot.events import Hub, Publisher
 from bot.queue import Queue
 from bot.web.rules import access, bearer_token, unauthorized
@@ -55,6 +55,7 @@ class Api:
             holder = await session.run_sync(find_holder, token)
         if holder is None:
             raise unauthorized("The API token is wrong or was revoked.")
+        request[HOLDER] = holder
 
     @access("public")
     async def describe(self, _request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from bot.commands.failures import UsageError
 from bot.commands.sessions import open_sessions
 from bot.delivery import failed_deliveries, send_again
 from bot.instance import find_settings
+from bot.privacy.audit import TERMINAL, note
 from bot.terminal_text import visible_line
 
 NEEDED = ("database_url", "master_key")
@@ -43,7 +44,9 @@ def _send_again(ids: list[str], sessions: sessionmaker[Session]) -> int:
     with sessions.begin() as session:
         wanted = [each.id for each in failed_deliveries(session, 10_000)] if "all" in ids else []
         for delivery_id in [*wanted, *(_uuid(text) for text in ids if text != "all")]:
-            done += send_again(session, delivery_id)
+            if send_again(session, delivery_id):
+                done += 1
+                note(session, TERMINAL, "delivery.send-again", str(delivery_id))
     print(f"{done} to be sent again")
     return 0 if done else 1
 

@@ -24,9 +24,11 @@ from bot.policy import (
     setting_of,
     with_policy,
 )
+from bot.privacy.audit import TERMINAL, note
 from bot.tables import Inbox, now
 
 NEEDED = ("database_url", "master_key")
+PLAIN = ("mode", "acknowledgement", "hours", "zone", "remind_after_minutes", "tell_after_minutes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--holiday", action="append", metavar="'DATE WORDS'", help="a day off; may be repeated"
     )
     change.add_argument("--no-holidays", action="store_true", help="forget the holidays first")
+    for name, told in (("remind", "the staff is reminded"), ("tell", "the customer is told")):
+        change.add_argument(
+            f"--{name}-after-minutes",
+            type=int,
+            metavar="N",
+            help=f"{told} of what nobody answers for so long; 0: never",
+        )
     for name, field in BudgetSetting.model_fields.items():
         flag = f"--budget-{name.replace('_', '-')}"
         change.add_argument(flag, type=int, metavar="N", help=f"{field.default} if not set")
@@ -53,7 +62,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with open_sessions(find_settings(environ, NEEDED)) as sessions, sessions.begin() as session:
         if arguments.action == "set":
             for inbox in _chosen(session, arguments.name):
-                _change(inbox, arguments)
+                _change(session, inbox, arguments)
         for inbox in session.scalars(select(Inbox).order_by(Inbox.name)):
             print(_line(inbox))
     return 0
@@ -67,12 +76,10 @@ def _chosen(session: Session, name: str) -> list[Inbox]:
     return found
 
 
-def _change(inbox: Inbox, arguments: argparse.Namespace) -> None:
+def _change(session: Session, inbox: Inbox, arguments: argparse.Namespace) -> None:
     stored = setting_of(inbox.settings)
     changes: dict[str, Any] = {
-        name: getattr(arguments, name)
-        for name in ("mode", "acknowledgement", "hours", "zone")
-        if getattr(arguments, name) is not None
+        name: getattr(arguments, name) for name in PLAIN if getattr(arguments, name) is not None
     }
     changes["holidays"] = _holidays(stored, arguments)
     changes["budgets"] = _budgets(stored, arguments)
@@ -82,6 +89,10 @@ def _change(inbox: Inbox, arguments: argparse.Namespace) -> None:
         raise UsageError(str(error.errors(include_url=False)[0]["msg"])) from error
     make_policy(setting, inbox.channel)
     inbox.settings = with_policy(inbox.settings, setting)
+    changed = sorted(name for name in changes if getattr(setting, name) != getattr(stored, name))
+    note(
+        session, TERMINAL, "inbox.policy", str(inbox.id), {"changed": changed, "mode": setting.mode}
+    )
 
 
 def _holidays(stored: PolicySetting, arguments: argparse.Namespace) -> list[dict[str, Any]]:

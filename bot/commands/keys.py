@@ -14,6 +14,7 @@ from bot.commands.failures import UsageError
 from bot.commands.sessions import open_sessions
 from bot.instance import find_settings
 from bot.keys import KeysError
+from bot.privacy.audit import TERMINAL, note
 from bot.sealing import SYSTEM_SCOPE, MasterKey
 from bot.settings import Settings
 from bot.tables import Conversation
@@ -52,6 +53,7 @@ def _act(
         _renew(sessions, arguments.whose)
     elif arguments.action == "retire":
         retired = keys.retire_master_keys(sessions, _file(settings))
+        _note(sessions, "keys.retire", {"retired": retired})
         print(f"{retired} old master key(s) retired; backups hold the keys they need themselves")
     else:
         _rotate(sessions, _file(settings), add=arguments.action == "rotate")
@@ -68,8 +70,14 @@ def _rotate(sessions: sessionmaker[Session], file: Path, *, add: bool) -> None:
     if add:
         print(f"new active master key {keys.add_master_key(file).id} in {file}")
     done = keys.rewrap_data_keys(sessions, file, _progress)
+    _note(sessions, "keys.rotate" if add else "keys.rewrap", {"wrapped": done})
     print(f"{done} data key(s) wrapped anew, nothing was stopped")
     print("when all is well, `./frontdesk keys retire` takes the old master key out of the file")
+
+
+def _note(sessions: sessionmaker[Session], action: str, details: Mapping[str, int]) -> None:
+    with sessions.begin() as session:
+        note(session, TERMINAL, action, "", details)
 
 
 def _progress(done: int, total: int) -> None:
@@ -80,6 +88,7 @@ def _renew(sessions: sessionmaker[Session], whose: str) -> None:
     with sessions.begin() as session:
         scope = SYSTEM_SCOPE if whose == SYSTEM_SCOPE else _scope_of(session, whose)
         generation = keys.renew_data_key(session, scope)
+        note(session, TERMINAL, "keys.renew", scope, {"generation": generation})
     print(f"data key generation {generation}: what is written from now on is sealed by it")
 
 

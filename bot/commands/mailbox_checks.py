@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.commands.mailboxes import try_mailbox
 from bot.commands.sessions import open_sessions
 from bot.doctor import Finding
 from bot.sealing import SealingError
 from bot.settings import Settings
 from channels.email.mailboxes import broken_mailboxes, load_mailboxes
+from channels.email.trying import try_mailbox
 
 
 def check_mailboxes(settings: Settings, _environ: Mapping[str, str]) -> Iterable[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import getpass
 import sys
 from collections.abc import Mapping
@@ -15,19 +14,16 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.channel import DeliveryError
 from bot.commands.failures import UsageError
 from bot.commands.sessions import open_sessions
 from bot.instance import find_settings
 from bot.knowledge.articles import give_collection
+from bot.privacy.audit import TERMINAL, note
 from bot.tables import MailboxWatermark
-from channels.email.imap import LOST, ImapConnection
-from channels.email.logins import Logins
 from channels.email.mailboxes import (
     LoginKind,
     LoginSetting,
     Mailbox,
-    MailboxError,
     MailboxSetting,
     Secrets,
     Security,
@@ -37,7 +33,7 @@ from channels.email.mailboxes import (
     find_mailbox_named,
     load_mailboxes,
 )
-from channels.email.submission import try_login
+from channels.email.trying import try_mailbox
 from channels.email.watermarks import read_from
 
 NEEDED = ("database_url", "master_key")
@@ -123,6 +119,7 @@ def _connect(arguments: argparse.Namespace, sessions: sessionmaker[Session]) -> 
             give_collection(session, inbox_id, collection)
         if since is not None:
             read_from(session, inbox_id, setting.folder, since)
+        note(session, TERMINAL, "inbox.mailbox", str(inbox_id), {"login": setting.login.kind})
     print(f"{arguments.name}: {setting.address} is connected; try it with")
     print(f"  ./frontdesk mail test {arguments.name}")
     return 0
@@ -239,39 +236,3 @@ def _test(name: str, sessions: sessionmaker[Session]) -> int:
         failed = failed or problem is not None
         print(f"{part}: {problem or 'ok'}")
     return int(failed)
-
-
-def try_mailbox(mailbox: Mailbox) -> list[tuple[str, str | None]]:
-    """Each server of a mailbox with what is wrong there, None where nothing is."""
-    found: list[tuple[str, str | None]] = []
-    if mailbox.setting.imap is not None:
-        found.append((f"IMAP {mailbox.setting.imap.host}", _try_imap(mailbox)))
-    if mailbox.setting.smtp is not None:
-        found.append((f"SMTP {mailbox.setting.smtp.host}", _try_smtp(mailbox)))
-    return found
-
-
-def _try_imap(mailbox: Mailbox) -> str | None:
-    assert mailbox.setting.imap is not None, "the caller has looked"
-    try:
-        credentials = asyncio.run(Logins().credentials(mailbox))
-        connection = ImapConnection(mailbox.setting.imap, timeout_s=15)
-        try:
-            connection.login(credentials)
-            connection.select(mailbox.setting.folder)
-        finally:
-            connection.close()
-            connection.release()
-    except MailboxError as error:
-        return str(error)
-    except LOST as error:
-        return f"the server does not answer ({type(error).__name__})"
-    return None
-
-
-def _try_smtp(mailbox: Mailbox) -> str | None:
-    try:
-        asyncio.run(try_login(mailbox, Logins()))
-    except DeliveryError as error:
-        return str(error)
-    return None

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 
-from bot.first_start import index_progress, prepare_desk
+from bot.first_start import first_link, index_progress, prepare_desk
 from bot.terminal import Terminal
 from bot.up import run_up
 
@@ -16,4 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    return run_up(environ, Terminal.on(sys.stdout, environ), prepare_desk, index_progress)
+    return run_up(
+        environ, Terminal.on(sys.stdout, environ), prepare_desk, index_progress, first_link
+    )

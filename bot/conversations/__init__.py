@@ -42,6 +42,7 @@ from bot.conversations.deliveries import (
     UNDER_CARD,
 )
 from bot.conversations.drafts import approve_draft, discard_draft
+from bot.conversations.feedback import judge_message, rate_conversation, send_transcript
 from bot.conversations.incoming import REOPEN_WITHIN, Recorded, record_incoming
 from bot.conversations.notes import see_mentions, write_note
 from bot.conversations.people import (
@@ -58,6 +59,7 @@ from bot.conversations.people import (
 from bot.conversations.reminders import remind
 from bot.conversations.search_index import (
     contacts_with,
+    index_contact,
     index_older_contacts,
     index_older_messages,
     messages_with,
@@ -105,9 +107,11 @@ __all__ = [
     "finish_reply",
     "give_back",
     "hand_off",
+    "index_contact",
     "index_older_contacts",
     "index_older_messages",
     "is_forgotten",
+    "judge_message",
     "keyed_hash",
     "mark_spam",
     "merge_contacts",
@@ -116,6 +120,7 @@ __all__ = [
     "overdue",
     "part_contacts",
     "policy_of_inbox",
+    "rate_conversation",
     "record_bounce",
     "record_incoming",
     "remind",
@@ -125,6 +130,7 @@ __all__ = [
     "reply_as_agent",
     "resolve",
     "see_mentions",
+    "send_transcript",
     "snooze",
     "store_attachments",
     "store_result",

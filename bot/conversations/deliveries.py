@@ -81,6 +81,32 @@ def tell_staff(session: Session, conversation: Conversation, message: Message) -
             )
 
 
+def deliver_transcript(
+    session: Session, conversation: Conversation, address: str, inbox_id: UUID
+) -> bool:
+    """Note that the conversation is to be mailed, once for what was said so far.
+
+    False where nothing was said yet.
+    """
+    query = (
+        select(Message.id)
+        .where(Message.conversation_id == conversation.id, Message.private.is_(False))
+        .order_by(Message.seq.desc())
+        .limit(1)
+    )
+    newest = session.scalar(query)
+    if newest is None:
+        return False
+    is_noted = select(Delivery.id).where(
+        Delivery.message_id == newest,
+        Delivery.kind == "transcript",
+        Delivery.destination_hash == _hash(session, address),
+    )
+    if session.scalar(is_noted) is None:
+        _add(session, conversation, newest, "transcript", address, via=inbox_id)
+    return True
+
+
 def _add(
     session: Session,
     conversation: Conversation,

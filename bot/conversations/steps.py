@@ -166,9 +166,11 @@ def store_attachments(
     session: Session, message: Message, attachments: Sequence[Attachment]
 ) -> None:
     """Keep a message's files beside it, sealed."""
-    for attachment in attachments:
+    # Ids of one millisecond are not in order by themselves, and by id files are read.
+    ids = sorted(new_id() for _ in attachments)
+    for row_id, attachment in zip(ids, attachments, strict=True):
         row = AttachmentRow(
-            id=new_id(),
+            id=row_id,
             message_id=message.id,
             contact_id=message.contact_id,
             media_type=attachment.media_type,

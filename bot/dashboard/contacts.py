@@ -15,7 +15,9 @@ from bot.conversations import ConversationError
 from bot.dashboard import desk_payloads as payloads
 from bot.dashboard.changes import Changes, uuid_of
 from bot.dashboard.rows import names_of, read_rows, row_query
+from bot.dashboard.signed_in import signed_in
 from bot.events import Advance
+from bot.privacy.audit import note
 from bot.tables import Contact, ContactIdentity, Conversation, Inbox
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
@@ -74,13 +76,13 @@ class Contacts:
             conversations.rename_contact(session, contact_id, asked.name)
             return []
 
-        return await self._change(request, change)
+        return await self._change(request, "contact.name", change)
 
     @access("staff")
     async def block(self, request: web.Request) -> web.Response:
         """What they write is answered by nobody any more."""
         await read_json(request, payloads.Nothing, MAX_BODY_BYTES)
-        return await self._change(request, conversations.block_contact)
+        return await self._change(request, "contact.block", conversations.block_contact)
 
     @access("staff")
     async def unblock(self, request: web.Request) -> web.Response:
@@ -91,7 +93,7 @@ class Contacts:
             conversations.unblock_contact(session, contact_id)
             return []
 
-        return await self._change(request, change)
+        return await self._change(request, "contact.unblock", change)
 
     @access("staff")
     async def merge(self, request: web.Request) -> web.Response:
@@ -102,7 +104,7 @@ class Contacts:
             conversations.merge_contacts(session, contact_id, _uuid(asked.other_id))
             return []
 
-        return await self._change(request, change)
+        return await self._change(request, "contact.merge", change)
 
     @access("staff")
     async def part(self, request: web.Request) -> web.Response:
@@ -113,17 +115,22 @@ class Contacts:
             conversations.part_contacts(session, contact_id)
             return []
 
-        return await self._change(request, change)
+        return await self._change(request, "contact.part", change)
 
     async def _change(
-        self, request: web.Request, change: Callable[[Session, UUID], list[Advance]]
+        self,
+        request: web.Request,
+        action: str,
+        change: Callable[[Session, UUID], list[Advance]],
     ) -> web.Response:
-        contact_id = uuid_of(request, "contact")
+        contact_id, agent = uuid_of(request, "contact"), signed_in(request)
 
         def checked(session: Session) -> list[Advance]:
             if session.get(Contact, contact_id) is None:
                 raise _nobody()
-            return change(session, contact_id)
+            advances = change(session, contact_id)
+            note(session, agent.actor, action, str(contact_id))
+            return advances
 
         try:
             async with self._sessions.begin() as session:

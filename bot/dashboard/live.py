@@ -51,7 +51,7 @@ class Live:
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return [
-            web.get("/desk/api/live", self.follow),
+            web.get("/desk/api/live", self.follow, allow_head=False),  # a stream has no head
             web.post("/desk/api/conversations/{number}/presence", self.be_present),
         ]
 

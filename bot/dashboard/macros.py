@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from bot.dashboard import desk_payloads as payloads
 from bot.dashboard.changes import find, number_of, uuid_of
 from bot.dashboard.signed_in import signed_in
+from bot.privacy.audit import note
 from bot.tables import Contact, Conversation, Inbox
 from bot.tables_desk import Macro
 from bot.web.bodies import answer_with, read_json
@@ -50,10 +51,12 @@ class Macros:
     async def add(self, request: web.Request) -> web.Response:
         """A new macro."""
         asked = await read_json(request, payloads.MacroIn, MAX_BODY_BYTES)
-        macro = Macro(name=asked.name.strip(), text=asked.text)
+        macro, actor = Macro(name=asked.name.strip(), text=asked.text), signed_in(request).actor
         try:
             async with self._sessions.begin() as session:
                 session.add(macro)
+                await session.flush()
+                await session.run_sync(note, actor, "macro.add", str(macro.id))
         except IntegrityError as error:
             raise _taken(asked.name) from error
         return answer_with(_view(macro), 201)
@@ -62,13 +65,15 @@ class Macros:
     async def change(self, request: web.Request) -> web.Response:
         """Another name or text."""
         asked = await read_json(request, payloads.MacroIn, MAX_BODY_BYTES)
-        macro_id = uuid_of(request, "macro")
+        macro_id, actor = uuid_of(request, "macro"), signed_in(request).actor
         try:
             async with self._sessions.begin() as session:
                 macro = await session.get(Macro, macro_id)
                 if macro is None:
                     raise _nothing()
                 macro.name, macro.text = asked.name.strip(), asked.text
+                await session.flush()
+                await session.run_sync(note, actor, "macro.change", str(macro_id))
         except IntegrityError as error:
             raise _taken(asked.name) from error
         return answer_with(_view(macro))
@@ -76,8 +81,10 @@ class Macros:
     @access("supervisor")
     async def delete(self, request: web.Request) -> web.Response:
         """Gone; what was written with it stays."""
+        macro_id, actor = uuid_of(request, "macro"), signed_in(request).actor
         async with self._sessions.begin() as session:
-            await session.execute(delete(Macro).where(Macro.id == uuid_of(request, "macro")))
+            await session.execute(delete(Macro).where(Macro.id == macro_id))
+            await session.run_sync(note, actor, "macro.delete", str(macro_id))
         return web.Response(status=204)
 
     @access("staff")

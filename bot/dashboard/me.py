@@ -237,7 +237,8 @@ def _begin_totp(session: Session, agent: SignedIn) -> payloads.TotpSetup:
     secret = second_factor.begin(account)
     session.flush()
     uri = second_factor.provisioning_uri(account)
-    return payloads.TotpSetup(secret=secret, uri=uri, qr_svg=second_factor.draw_qr_code(uri))
+    size, path = second_factor.draw_qr_code(uri)
+    return payloads.TotpSetup(secret=secret, uri=uri, qr_size=size, qr_path=path)
 
 
 def _turn_on(session: Session, agent: SignedIn, code: str) -> tuple[list[str], str]:

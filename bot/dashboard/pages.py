@@ -12,10 +12,12 @@ from pathlib import Path
 
 from aiohttp import ETag, web
 
-from bot.web.headers import PAGE_HEADERS
+from bot.web.headers import PAGE_POLICY
 from bot.web.refusals import Refusal
 from bot.web.rules import access
 
+# The widget's settings show the widget in a frame, from our own address.
+DESK_HEADERS = {"Content-Security-Policy": f"{PAGE_POLICY}; frame-src 'self'"}
 DIST = Path(__file__).parent / "ui" / "dist"
 # Their names carry a hash of their content (Vite), so that a name never means anything else.
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -73,7 +75,7 @@ class Pages:
             response = web.Response(status=304)
         else:
             response = _whole(request, built)
-        response.headers.update(PAGE_HEADERS)
+        response.headers.update(DESK_HEADERS)
         response.headers["Cache-Control"] = caching
         response.headers["Vary"] = "Accept-Encoding"
         response.etag = ETag(built.etag, is_weak=True)

@@ -19,6 +19,10 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Nothing(Model):
+    """An empty object."""
+
+
 class PasswordIn(Model):
     email: Email
     password: Secret
@@ -104,11 +108,12 @@ class ConfirmIn(Model):
 
 
 class TotpSetup(Model):
-    """The secret for the authenticator, also as a QR code."""
+    """The secret for the authenticator, also as a QR code: an SVG path on a square of `qr_size`."""
 
     secret: str
     uri: str
-    qr_svg: str
+    qr_size: int
+    qr_path: str
 
 
 class RecoveryCodes(Model):

@@ -8,9 +8,16 @@ from typing import Protocol
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from bot.dashboard.admin_audit import AdminAudit
+from bot.dashboard.admin_failures import AdminFailures
+from bot.dashboard.admin_inboxes import AdminInboxes
+from bot.dashboard.admin_keys import AdminKeys
+from bot.dashboard.admin_staff import AdminStaff
+from bot.dashboard.admin_widget import AdminWidget
 from bot.dashboard.articles import Articles
 from bot.dashboard.bench import Bench
 from bot.dashboard.changes import Changes
+from bot.dashboard.connections import Connections
 from bot.dashboard.contacts import Contacts
 from bot.dashboard.conversation import Conversations
 from bot.dashboard.copilot import Copilot
@@ -53,6 +60,7 @@ class Dashboard:
         queue: Queue,
         publisher: Publisher,
         drain: Drain,
+        connections: Connections,
         *,
         public_url: str,
     ) -> None:
@@ -65,6 +73,12 @@ class Dashboard:
         self._areas: Sequence[Area] = [
             LogIn(sessions, door, passwords),
             MyAccount(sessions, door, passwords),
+            AdminStaff(sessions, public_url),
+            AdminInboxes(sessions, connections),
+            AdminWidget(sessions, connections, public_url),
+            AdminKeys(sessions),
+            AdminAudit(sessions),
+            AdminFailures(sessions, queue, publisher),
             InboxLists(sessions),
             Conversations(sessions, changes),
             Files(sessions),

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from bot import conversations
 from bot.dashboard import desk_payloads as payloads
 from bot.dashboard.changes import Changes, uuid_of
+from bot.dashboard.signed_in import signed_in
+from bot.privacy.audit import note
 from bot.tables_desk import ConversationTag, Tag
 from bot.web.bodies import answer_with, read_json
 from bot.web.rules import access
@@ -68,6 +70,8 @@ class Tags:
     @access("supervisor")
     async def delete(self, request: web.Request) -> web.Response:
         """No conversation bears it any more."""
+        tag_id, actor = uuid_of(request, "tag"), signed_in(request).actor
         async with self._sessions.begin() as session:
-            await session.execute(delete(Tag).where(Tag.id == uuid_of(request, "tag")))
+            await session.execute(delete(Tag).where(Tag.id == tag_id))
+            await session.run_sync(note, actor, "tag.delete", str(tag_id))
         return web.Response(status=204)

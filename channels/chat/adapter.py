@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,24 +16,27 @@ from bot.conversations import Recorded
 from bot.database import without_transactions
 from bot.events import Hub, Publisher, conversation_topic
 from bot.intake import MessageRefused
-from bot.messages import Reply
+from bot.messages import Attachment, Reply
 from bot.web.bodies import read_json
 from bot.web.event_stream import Drain, open_stream
 from bot.web.files import serve_file
 from bot.web.limits import Buckets, Rate, client_address
 from bot.web.refusals import Refusal, refuse_too_many
 from bot.web.rules import access, bearer_token, unauthorized
+from channels.chat.extras import Extras
+from channels.chat.front import Front, compose_front, find_front
 from channels.chat.identity import IdentityRefused
 from channels.chat.payloads import NewMessage, NewSession, PersonWanted, Typing
 from channels.chat.reading import Position, latest_conversation, read_history
-from channels.chat.sessions import OriginRefused, find_door, find_visitor, open_session
+from channels.chat.sessions import OriginRefused, find_visitor, open_session
 from channels.chat.streams import Streams
-from channels.chat.visitor import Visitor, parse
+from channels.chat.uploads import Uploads
+from channels.chat.visitor import VISITOR, Visitor, parse
 
 log = logging.getLogger(__name__)
 
-VISITOR = web.RequestKey("VISITOR", Visitor)
-WIDGET = Path(__file__).parent / "widget"
+WIDGET = Path(__file__).parent / "widget" / "dist"
+SCRIPT_NAME = re.compile(r"[a-z]+\.js")
 MAX_BODY_BYTES = 128 * 1024
 MAX_STREAMS_OF_VISITOR = 8
 NEW_CONVERSATION_SEQ = 3
@@ -42,6 +46,7 @@ MESSAGES_FROM_ADDRESS = Rate(burst=120, per_second=4.0)
 SESSIONS_FROM_ADDRESS = Rate(burst=20, per_second=0.2)
 READS = Rate(burst=60, per_second=2.0)
 TYPING = Rate(burst=10, per_second=0.5)
+UPLOADS = Rate(burst=10, per_second=0.1)
 
 
 class ChatChannel:
@@ -63,6 +68,9 @@ class ChatChannel:
         self._sessions_from = Buckets(SESSIONS_FROM_ADDRESS)
         self._reads = Buckets(READS)
         self._typing = Buckets(TYPING)
+        self._uploads_of = Buckets(UPLOADS)
+        self._uploads = Uploads()
+        self._extras = Extras(sessions, publisher)
         self._open: dict[str, int] = {}
         self._receive: Receive | None = None
 
@@ -72,13 +80,17 @@ class ChatChannel:
         """All routes of the chat; each handler declares who may call it."""
         self._receive = receive
         return [
-            web.get("/chat/widget.js", self.widget),
+            web.get("/chat/widget.js", self.loader),
+            web.get("/chat/widget/{file}", self.script),
             web.post("/chat/messages", self.take_message),
+            web.post("/chat/files", self.take_files),
             web.post("/chat/person", self.call_person),
             web.post("/chat/typing", self.tell_typing),
             web.get("/chat/history", self.tell_history, allow_head=False),
             web.get("/chat/events", self.stream_events, allow_head=False),
+            *self._extras.routes(),
             web.get("/chat/{inbox}", self.describe),
+            web.get("/chat/{inbox}/avatar", self.send_avatar),
             web.post("/chat/{inbox}/session", self.begin_session),
             web.options("/chat/{tail:.*}", self.allow_origin),
         ]
@@ -108,9 +120,14 @@ class ChatChannel:
     # -- the handlers ------------------------------------------------------------------------
 
     @access("public")
-    async def widget(self, request: web.Request) -> web.StreamResponse:
-        """The widget's script."""
-        return serve_file(request, WIDGET / "widget.js", "text/javascript")
+    async def loader(self, request: web.Request) -> web.StreamResponse:
+        """The one script that a page names."""
+        return _script(request, "widget.js")
+
+    @access("public")
+    async def script(self, request: web.Request) -> web.StreamResponse:
+        """What the loader fetches when somebody needs it: the app, and the words of a language."""
+        return _script(request, request.match_info["file"])
 
     @access("public")
     async def allow_origin(self, _request: web.Request) -> web.Response:
@@ -126,15 +143,20 @@ class ChatChannel:
 
     @access("public")
     async def describe(self, request: web.Request) -> web.Response:
-        """What the widget shows before anybody spoke: the company's name."""
-        async with self._sessions() as session:
-            door = await session.run_sync(find_door, request.match_info["inbox"])
-        if door is None:
-            raise _no_inbox(request)
+        """What the widget shows before anybody spoke: its look, the hours, the limits."""
+        front = await self._front(request)
         return web.json_response(
-            {"inbox": door.name, "company": door.company},
-            headers={"Cache-Control": "public, max-age=60"},
+            compose_front(front), headers={"Cache-Control": "public, max-age=60"}
         )
+
+    @access("public")
+    async def send_avatar(self, request: web.Request) -> web.Response:
+        """The picture beside the bot's name."""
+        picture = (await self._front(request)).widget.picture
+        if picture is None:
+            raise Refusal(404, "not_found", "This inbox has no avatar.")
+        headers = {"Cache-Control": "public, max-age=300"}
+        return web.Response(body=picture[0], content_type=picture[1], headers=headers)
 
     @access("public")
     async def begin_session(self, request: web.Request) -> web.Response:
@@ -159,6 +181,14 @@ class ChatChannel:
         """Store a message; when this answers it is committed, and sending again is harmless."""
         self._limit_messages(request)
         return await self._accept(request, await read_json(request, NewMessage, MAX_BODY_BYTES))
+
+    @access("visitor")
+    async def take_files(self, request: web.Request) -> web.Response:
+        """A message with files; sending it again is as harmless."""
+        _take(self._uploads_of, request[VISITOR].reference)
+        self._limit_messages(request)
+        async with self._uploads.take(request) as (message, files):
+            return await self._accept(request, message, files)
 
     @access("visitor")
     async def call_person(self, request: web.Request) -> web.Response:
@@ -193,6 +223,8 @@ class ChatChannel:
                 "last_event_id": str(history.position),
                 "status": history.status,
                 "bot_is_writing": history.bot_writes,
+                "assignee": history.assignee,
+                "rating": history.rating,
             }
         )
 
@@ -212,13 +244,23 @@ class ChatChannel:
 
     # -- below -------------------------------------------------------------------------------
 
+    async def _front(self, request: web.Request) -> Front:
+        async with self._sessions() as session:
+            front = await session.run_sync(find_front, request.match_info["inbox"])
+        if front is None:
+            raise _no_inbox(request)
+        return front
+
     async def _accept(
-        self, request: web.Request, payload: NewMessage | PersonWanted
+        self,
+        request: web.Request,
+        payload: NewMessage | PersonWanted,
+        files: tuple[Attachment, ...] = (),
     ) -> web.Response:
         assert self._receive is not None, "routes() was called before any request came"
         visitor = request[VISITOR]
         try:
-            recorded = await self._receive(parse(visitor, payload))
+            recorded = await self._receive(parse(visitor, payload, files))
         except MessageRefused as error:
             raise Refusal(422, "refused", str(error)) from error
         await self._ring_if_begun(visitor, recorded)
@@ -261,6 +303,13 @@ async def share_with_any_page(request: web.Request, response: web.StreamResponse
 def _take(buckets: Buckets, key: str | None) -> None:
     if key is not None and (wait_s := buckets.take(key)):
         raise refuse_too_many(wait_s)
+
+
+def _script(request: web.Request, name: str) -> web.Response:
+    path = WIDGET / name
+    if not SCRIPT_NAME.fullmatch(name) or not path.is_file():
+        raise Refusal(404, "not_found", f"There is no such script: {name[:100]!r}.")
+    return serve_file(request, path, "text/javascript")
 
 
 def _origin(request: web.Request) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -31,11 +32,16 @@ class NewSession(_Payload):
     identity: SignedIdentity | None = None
 
 
+# What the visitor filled in before the chat, by the fields' keys.
+Details = Annotated[dict[Annotated[str, Field(max_length=40)], OneLine], Field(max_length=8)]
+
+
 class NewMessage(_Payload):
     """POST /chat/messages. The browser's `client_id` makes sending again harmless."""
 
     client_id: ClientId
     text: Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+    details: Details = {}
 
 
 class PersonWanted(_Payload):
@@ -43,7 +49,42 @@ class PersonWanted(_Payload):
 
     client_id: ClientId
     text: Annotated[str, Field(max_length=MAX_TEXT_CHARS)] = ""
+    details: Details = {}
 
 
 class Typing(_Payload):
     """POST /chat/typing."""
+
+
+class Nothing(_Payload):
+    """The body of what needs no more than a visitor: POST /chat/end, POST /chat/logout."""
+
+
+Reason = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
+
+
+class Judgement(_Payload):
+    """POST /chat/feedback: whether a reply helped (1) or not (-1), and why."""
+
+    message_id: UUID
+    score: Literal[-1, 1]
+    reason: Reason = ""
+
+
+class Rating(_Payload):
+    """POST /chat/rating: the conversation, from 1 (very bad) to 5 (very good)."""
+
+    score: Annotated[int, Field(ge=1, le=5)]
+    comment: Reason = ""
+
+
+class TranscriptWanted(_Payload):
+    """POST /chat/transcript."""
+
+    address: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^[^@\s<>,;:\"()\x00-\x1f]{1,64}@[^@\s<>,;:\"()\x00-\x1f]{1,190}\.[^@\s<>,;:\"()\x00-\x1f]{1,63}$"
+        ),
+    ]
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "en"

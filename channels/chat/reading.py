@@ -9,10 +9,18 @@ from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from bot.tables import Agent, Conversation, Event, Message, now
-from bot.transcripts import EventView, MessageView, messages_of, view_event
+from bot.tables_feedback import Feedback
+from bot.transcripts import (
+    AttachmentView,
+    EventView,
+    MessageView,
+    files_of,
+    messages_of,
+    view_event,
+)
 from channels.chat.visitor import Visitor
 
 HISTORY_CONVERSATIONS = 5
@@ -58,6 +66,7 @@ class Progress:
     conversation_id: UUID | None
     bot_writes: bool
     has_more: bool
+    assignee: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,8 @@ class History:
     position: Position
     status: str
     bot_writes: bool
+    assignee: str | None = None
+    rating: int | None = None
 
 
 def progress_since(session: Session, visitor: Visitor, position: Position) -> Progress:
@@ -84,14 +95,29 @@ def progress_since(session: Session, visitor: Visitor, position: Position) -> Pr
         if row.Event is not None
     ]
     latest, is_page = rows[-1], len(rows) == PAGE
+    files = _files_of(session, [view for _, view in views])
     return Progress(
-        events=tuple(_told(number, view) for number, view in views if view.kind in TOLD_KINDS),
+        events=tuple(
+            _told(number, view, files) for number, view in views if view.kind in TOLD_KINDS
+        ),
         position=Position(latest.number, latest.Event.seq if is_page else latest.last_seq),
         conversation_id=latest.id,
         bot_writes=_bot_writes(latest.status, latest.unanswered_since, latest.leased_until),
         has_more=is_page,
+        assignee=_shown_assignee(latest.status, latest.assignee_name),
     )
 
+
+def _files_of(session: Session, views: Sequence[EventView]) -> dict[UUID, list[AttachmentView]]:
+    return files_of(session, [UUID(v.data["message_id"]) for v in views if v.kind == "message"])
+
+
+def _shown_assignee(status: str, name: str | None) -> str | None:
+    """Who is there for the visitor, while it is people's turn."""
+    return name if status in ("open", "snoozed") else None
+
+
+_Assignee = aliased(Agent)
 
 # One statement, so one moment: a thread's conversations from the position's on, with the events
 # after it. A full page may end in the middle of a conversation, and it ends with an event.
@@ -106,6 +132,7 @@ _NEWS = (
         Event,
         Message,
         Agent.name.label("author_name"),
+        _Assignee.name.label("assignee_name"),
     )
     .outerjoin(
         Event,
@@ -117,6 +144,7 @@ _NEWS = (
     )
     .outerjoin(Message, Message.id == Event.message_id)
     .outerjoin(Agent, Agent.id == Message.agent_id)
+    .outerjoin(_Assignee, _Assignee.id == Conversation.assignee_id)
     .where(
         Conversation.inbox_id == bindparam("inbox_id"),
         Conversation.thread_hash == bindparam("thread_hash"),
@@ -131,8 +159,9 @@ def read_history(session: Session, visitor: Visitor) -> History:
     """What was said. The caller's transaction must be REPEATABLE READ, so that the messages
     and the position agree even while a reply grows."""
     conversations = _conversations(session, visitor)[-HISTORY_CONVERSATIONS:]
+    judged = _feedback(session, [row.id for row in conversations])
     messages = [
-        compose_message(row.number, message)
+        compose_message(row.number, message, judged.get((row.id, message.id)))
         for row in conversations
         for message in messages_of(session, row.id)
     ]
@@ -142,7 +171,32 @@ def read_history(session: Session, visitor: Visitor) -> History:
         position=latest.end if latest else Position(),
         status=public_status(latest.status) if latest else "none",
         bot_writes=bool(latest and latest.bot_writes),
+        assignee=_shown_assignee(latest.status, latest.assignee) if latest else None,
+        rating=judged.get((latest.id, None)) if latest else None,
     )
+
+
+def find_reply(session: Session, visitor: Visitor, message_id: UUID) -> UUID | None:
+    """The conversation of a message, if both are the visitor's own."""
+    query = (
+        select(Conversation.id)
+        .join(Message, Message.conversation_id == Conversation.id)
+        .where(
+            Message.id == message_id,
+            Conversation.inbox_id == visitor.inbox_id,
+            Conversation.thread_hash == visitor.thread_hash,
+        )
+    )
+    return session.scalar(query)
+
+
+def _feedback(
+    session: Session, conversation_ids: Sequence[UUID]
+) -> dict[tuple[UUID, UUID | None], int]:
+    query = select(Feedback.conversation_id, Feedback.message_id, Feedback.score).where(
+        Feedback.conversation_id.in_(conversation_ids)
+    )
+    return {(row.conversation_id, row.message_id): row.score for row in session.execute(query)}
 
 
 def latest_conversation(session: Session, visitor: Visitor) -> UUID | None:
@@ -165,7 +219,9 @@ def newest_positions(
     return newest
 
 
-def compose_message(number: int, message: MessageView) -> dict[str, Any]:
+def compose_message(
+    number: int, message: MessageView, feedback: int | None = None
+) -> dict[str, Any]:
     """A message as the browser is told it, from history."""
     return {
         "id": str(message.id),
@@ -178,7 +234,22 @@ def compose_message(number: int, message: MessageView) -> dict[str, Any]:
         "partial": message.partial,
         "citations": compose_citations(message.citations),
         "at": message.created_at.isoformat(),
+        "files": compose_files(message.attachments),
+        "feedback": feedback,
     }
+
+
+def compose_files(files: Sequence[AttachmentView]) -> list[dict[str, Any]]:
+    """A message's files; what they hold is fetched one by one."""
+    return [
+        {
+            "id": str(file.id),
+            "name": file.name,
+            "media_type": file.media_type,
+            "size_bytes": file.size_bytes,
+        }
+        for file in files
+    ]
 
 
 def compose_citations(citations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -195,11 +266,12 @@ def public_status(status: str) -> str:
     return "open" if status == "snoozed" else status
 
 
-def _told(number: int, view: EventView) -> ToldEvent:
-    return ToldEvent(Position(number, view.seq), view.kind, compose_event(view))
+def _told(number: int, view: EventView, files: dict[UUID, list[AttachmentView]]) -> ToldEvent:
+    found = files.get(UUID(view.data["message_id"]), ()) if view.kind == "message" else ()
+    return ToldEvent(Position(number, view.seq), view.kind, compose_event(view, found))
 
 
-def compose_event(view: EventView) -> dict[str, Any]:
+def compose_event(view: EventView, files: Sequence[AttachmentView] = ()) -> dict[str, Any]:
     """A committed event as the browser is told it."""
     data = {"id": view.data.get("message_id"), "at": view.data.get("at")}
     if view.kind == "status":
@@ -210,7 +282,8 @@ def compose_event(view: EventView) -> dict[str, Any]:
     if view.kind == "message":
         is_own = view.data["author"] == "contact"
         client_id = view.data.get("client_id") if is_own else None
-        return {**data, "text": view.data["text"], "client_id": client_id}
+        told = {"text": view.data["text"], "client_id": client_id}
+        return {**data, **told, "files": compose_files(files)}
     if view.kind == "done":
         citations = compose_citations(view.data["citations"])
         return {**data, "partial": view.data["partial"], "citations": citations}
@@ -224,6 +297,7 @@ class _Row:
     last_seq: int
     status: str
     bot_writes: bool
+    assignee: str | None
 
     @property
     def end(self) -> Position:
@@ -239,7 +313,9 @@ def _conversations(session: Session, visitor: Visitor) -> list[_Row]:
             Conversation.status,
             Conversation.unanswered_since,
             Conversation.leased_until,
+            Agent.name.label("assignee"),
         )
+        .outerjoin(Agent, Agent.id == Conversation.assignee_id)
         .where(
             Conversation.inbox_id == visitor.inbox_id,
             Conversation.thread_hash == visitor.thread_hash,
@@ -253,6 +329,7 @@ def _conversations(session: Session, visitor: Visitor) -> list[_Row]:
             row.last_seq,
             row.status,
             _bot_writes(row.status, row.unanswered_since, row.leased_until),
+            row.assignee,
         )
         for row in session.execute(query)
     ]

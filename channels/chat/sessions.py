@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
@@ -34,23 +34,6 @@ class OpenedSession:
     token: str
     expires_at: datetime
     visitor: Visitor
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What the widget may know of an inbox before anybody spoke."""
-
-    name: str
-    company: str
-    has_identity: bool
-
-
-def find_door(session: Session, name: str) -> Door | None:
-    """The chat inbox of that name."""
-    inbox = _chat_inbox(session, name)
-    if inbox is None:
-        return None
-    return Door(inbox.name, inbox.company, secret_of(session, inbox) is not None)
 
 
 def open_session(
@@ -98,6 +81,11 @@ def find_visitor(session: Session, token: str, origin: str) -> Visitor | None:
         row.expires_at = now() + LIFETIME
     customer = Customer(**json.loads(row.customer)) if row.customer else None
     return _visitor(session, row, customer)
+
+
+def close_session(session: Session, visitor: Visitor) -> None:
+    """The visitor logged out: their token opens nothing any more."""
+    session.execute(delete(VisitorSession).where(VisitorSession.id == visitor.session_id))
 
 
 def _chat_inbox(session: Session, name: str) -> Inbox | None:

@@ -34,6 +34,7 @@ class _Watch:
     position: Position
     queue: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     writing: bool | None = None
+    assignee: str | None = ""  # nobody's name: so the first look always tells who is there
 
     def has_to_look(self, payload: dict[str, Any]) -> bool:
         """False for the bell of what was told already, because an earlier look saw it too.
@@ -116,6 +117,9 @@ class Streams:
         if watch.writing != progress.bot_writes:
             watch.writing = progress.bot_writes
             await stream.send("typing", {"author": "bot", "is_writing": progress.bot_writes})
+        if watch.assignee != progress.assignee:
+            watch.assignee = progress.assignee
+            await stream.send("person", {"name": progress.assignee})
         return progress
 
     async def _wake_those_behind(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from aiohttp import web
+
 from bot.events import conversation_topic
-from bot.messages import IncomingMessage
+from bot.messages import Attachment, IncomingMessage
 from bot.tables import now
 from channels.chat.payloads import NewMessage, PersonWanted
 
@@ -53,22 +56,39 @@ class Visitor:
         return (self.topic, conversation_topic(conversation_id))
 
 
+VISITOR = web.RequestKey("VISITOR", Visitor)
+"""Where the guard of `visitor` routes leaves who speaks."""
+
+
 def thread_of(reference: str) -> str:
     """The name of the visitor's thread, from which conversations are found."""
     return f"chat:{reference}"
 
 
-def parse(visitor: Visitor, payload: NewMessage | PersonWanted) -> IncomingMessage:
+def parse(
+    visitor: Visitor,
+    payload: NewMessage | PersonWanted,
+    attachments: tuple[Attachment, ...] = (),
+) -> IncomingMessage:
     """What the browser sent, as every channel hands it on."""
+    signed_name = visitor.customer.name if visitor.customer else ""
     return IncomingMessage(
         inbox_id=visitor.inbox_id,
         channel="chat",
         external_id=f"{visitor.reference}:{payload.client_id}",
         thread=visitor.thread,
         contact=f"customer:{visitor.customer.id}" if visitor.customer else visitor.thread,
-        contact_name=visitor.customer.name or None if visitor.customer else None,
+        contact_name=signed_name or payload.details.get("name", "").strip() or None,
         text=payload.text,
         sent_at=now(),
         client_id=payload.client_id,
+        attachments=attachments,
         wants_person=isinstance(payload, PersonWanted),
+        staff_note=_note(payload.details),
     )
+
+
+def _note(details: Mapping[str, str]) -> str | None:
+    """What was filled in before the chat, as the staff reads it: the visitor's word, unproven."""
+    lines = [f"{key}: {value.strip()}" for key, value in details.items() if value.strip()]
+    return "\n".join(["Filled in before the chat:", *lines]) if lines else None

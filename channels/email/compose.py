@@ -79,6 +79,7 @@ class OutgoingMail:
     sources: tuple[tuple[str, str], ...] = ()
     quoted: Quoted | None = None
     list_unsubscribe: str = ""
+    is_reply: bool = True
 
 
 def compose(mail: OutgoingMail) -> EmailMessage:
@@ -89,7 +90,8 @@ def compose(mail: OutgoingMail) -> EmailMessage:
     message["To"] = _address(mail.to_address, "")
     if mail.reply_to and mail.reply_to != mail.from_address:
         message["Reply-To"] = _address(mail.reply_to, mail.from_name)
-    message["Subject"] = f"Re: {one_line(mail.subject)}".rstrip()
+    subject = one_line(mail.subject)
+    message["Subject"] = f"Re: {subject}".rstrip() if mail.is_reply else subject
     message["Date"] = format_datetime(mail.sent_at)
     message["Message-ID"] = f"<{mail.message_id}>"
     _add_thread(message, mail)
@@ -201,7 +203,7 @@ def _sources_heading(mail: OutgoingMail) -> str:
 
 def _signature(mail: OutgoingMail) -> list[str]:
     lines = [one_line(mail.from_name)]
-    if mail.is_automatic:
+    if mail.is_automatic and mail.is_reply:
         lines.append(_BY_A_MACHINE.get(mail.language, _BY_A_MACHINE["en"]))
     return lines
 

@@ -24,12 +24,21 @@ SUBJECTS = {
     "fr": "Votre message", "es": "Su mensaje", "ja": "お問い合わせ",
 }  # fmt: skip
 
+TRANSCRIPTS = {
+    "en": "Your chat with {company}", "zh": "您与 {company} 的聊天记录",
+    "de": "Ihr Chat mit {company}", "fr": "Votre chat avec {company}",
+    "es": "Su chat con {company}", "ja": "{company} とのチャット",
+    "ar": "محادثتك مع {company}",
+}  # fmt: skip
+
 
 def gather(session: Session, mailbox: Mailbox, reply: Reply, public_url: str) -> OutgoingMail:
     """Everything of a reply's mail; the same at every attempt, Message-ID included."""
     conversation = session.get_one(Conversation, reply.conversation_id)
     message = session.get_one(Message, reply.message_id)
     tokens = thread_tokens(session)
+    if reply.kind == "transcript":
+        return _transcript(mailbox, reply, conversation, message, tokens)
     parent, original = _parent(session, message)
     headers: dict[str, Any] = json.loads(original.headers) if original is not None else {}
     subject = without_reply_prefix(str(headers.get("subject") or ""))
@@ -52,6 +61,34 @@ def gather(session: Session, mailbox: Mailbox, reply: Reply, public_url: str) ->
         sources=_sources(reply.citations, public_url),
         quoted=_quoted(session, conversation, parent, original),
         list_unsubscribe=mailbox.setting.list_unsubscribe,
+    )
+
+
+def _transcript(
+    mailbox: Mailbox,
+    reply: Reply,
+    conversation: Conversation,
+    message: Message,
+    tokens: ThreadTokens,
+) -> OutgoingMail:
+    """A conversation of another channel, as a mail of its own: who answers it begins anew here."""
+    subject = TRANSCRIPTS.get(conversation.language, TRANSCRIPTS["en"])
+    return OutgoingMail(
+        from_address=mailbox.setting.address,
+        from_name=mailbox.sender_name,
+        to_address=reply.destination,
+        reply_to=mailbox.setting.address,
+        subject=subject.format(company=mailbox.company or mailbox.sender_name),
+        message_id=tokens.sign_message_id(
+            f"transcript:{reply.delivery_id}", message.id, mailbox.domain
+        ),
+        in_reply_to=None,
+        references=(),
+        sent_at=(reply.queued_at or message.created_at).astimezone(UTC),
+        text=reply.text,
+        is_automatic=True,
+        language=conversation.language,
+        is_reply=False,
     )
 
 

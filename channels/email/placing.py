@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC
-from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.conversations import BounceNotice, is_forgotten, keyed_hash
+from bot.file_types import warning_of
 from bot.messages import MAX_TEXT_CHARS, Attachment, IncomingMessage, OriginalMessage
 from bot.tables import ContactIdentity, Conversation, Delivery, now
 from channels.email.mail import MailAttachment, MailMessage
@@ -24,15 +24,6 @@ from channels.email.mailboxes import Mailbox, thread_tokens
 
 CUT = "\n[…] The rest of this mail is in its original."
 NO_TEXT = "(a mail without text)"
-RISKY_SUFFIXES = frozenset(
-    {
-        *("exe", "com", "scr", "pif", "bat", "cmd", "ps1", "vbs", "vbe", "js", "jse", "wsf"),
-        *("wsh", "hta", "msi", "msp", "jar", "lnk", "reg", "cpl", "dll", "iso", "img", "vhd"),
-        *("docm", "xlsm", "pptm", "dotm", "xltm", "xlam", "html", "htm", "shtml", "xhtml", "svg"),
-        *("mht", "mhtml", "chm", "one", "rtf", "sh", "app", "dmg", "pkg", "deb", "rpm", "apk"),
-        *("zip", "rar", "7z", "gz", "tar", "cab", "ace"),
-    }
-)
 
 _REPLY_PREFIX = re.compile(
     r"^\s*(?:(?:re|aw|antw|sv|vs|fwd?|wg|tr|rv|res|ynt|回复|答复|回覆|转发|轉寄|返信)"
@@ -244,12 +235,11 @@ def _original(mail: MailMessage, raw: bytes) -> OriginalMessage:
 
 
 def _attachment(found: MailAttachment) -> Attachment:
-    warning = found.refused
-    suffix = PurePosixPath(found.name.replace("\\", "/").rstrip(". ")).suffix.lower().lstrip(".")
-    if warning is None and suffix in RISKY_SUFFIXES:
-        warning = f"Files of the kind .{suffix} can run or carry programs: open it with care."
     return Attachment(
-        _one_line(found.name)[:255] or "file", found.media_type[:200], found.content, warning
+        _one_line(found.name)[:255] or "file",
+        found.media_type[:200],
+        found.content,
+        found.refused or warning_of(found.name),
     )
 
 

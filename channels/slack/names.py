@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.channel import DeliveryError
+from bot.conversations import index_contact
 from bot.tables import AgentIdentity, Contact, ContactIdentity
 from channels.slack.accounts import Account
 from channels.slack.staff import printable, rename_agent
@@ -83,4 +84,7 @@ def _nameless_agents(session: Session, account: Account) -> list[str]:
 
 
 def _name_contact(session: Session, contact_id: UUID, name: str) -> None:
-    session.get_one(Contact, contact_id).name = name  # "" where Slack knows none: asked once
+    contact = session.get_one(Contact, contact_id)
+    contact.name = name  # "" where Slack knows none: asked once
+    session.flush()
+    index_contact(session, contact)

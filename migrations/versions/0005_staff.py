@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0005_staff"
-down_revision = "0003_slack"
+down_revision = "0004_widget"
 branch_labels = None
 depends_on = None
 

@@ -230,7 +230,7 @@ def test_an_operator_rotates_lists_and_retires(
     assert "1 data key(s) wrapped anew" in shell.run("keys", "rotate").out
     new = MasterKey.parse_all(file.read_text(encoding="utf-8"))[0].id
     assert shell.run("keys", "list").out.splitlines() == [
-        f"{new}  active   wraps 1 data key(s)",
+        f"{new}  active   wraps 2 data key(s)",  # Ada's, and that of the audit log's hashes
         f"{old}  old      wraps 0 data key(s)",
     ]
     assert shell.run("keys", "retire").status == 0

@@ -109,6 +109,7 @@ def test_up_shows_a_page_restarts_what_dies_and_leaves_nobody_behind(operator: O
     greeting = "".join(iter(second.stdout.readline, "  Stop with           Ctrl-C\n"))
     assert "articles that can be found: 41 of 41" in greeting
     assert f"The sample shop     {operator.page()}" in greeting
+    assert f"Staff answer at     {operator.page()}" in greeting
     pids = operator.pids()
     second.send_signal(signal.SIGINT)
     said, _ = second.communicate(timeout=PATIENCE_S)

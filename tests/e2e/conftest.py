@@ -42,8 +42,9 @@ class Site:
 class ServedApp:
     """An aiohttp application in a thread of its own."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, port: int = 0) -> None:
         self._app = app
+        self._wanted_port = port
         self._started = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._stop: asyncio.Event | None = None
@@ -68,7 +69,7 @@ class ServedApp:
         self._stop = asyncio.Event()
         runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=2)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", self._wanted_port)
         await site.start()
         self.port = runner.addresses[0][1]
         self._started.set()
@@ -141,8 +142,8 @@ class Visit:
         self.widget(".panel").wait_for()
 
     def say(self, text: str) -> None:
-        self.widget("textarea").fill(text)
-        self.widget("textarea").press("Enter")
+        self.widget(".composer textarea").fill(text)
+        self.widget(".composer textarea").press("Enter")
 
     def bubbles(self) -> list[str]:
         found: list[str] = self.widget(".bubble").all_inner_texts()

@@ -18,11 +18,9 @@ from bot.dashboard.pages import DIST
 from bot.tables import Conversation, Inbox, Message, new_id, now
 from bot.tables_staff import Role
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
+from tests.e2e.axe import violations
 from tests.e2e.conftest import WAIT_MS, Site
 from tests.people import write
-
-AXE = DIST.parent / "node_modules" / "axe-core" / "axe.min.js"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @dataclass
@@ -58,15 +56,7 @@ class DeskVisit:
 
     def violations(self) -> list[str]:
         """What axe finds on the page as it stands."""
-        self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = self.page.evaluate(
-            "(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
-        )
-        return [
-            f"{each['id']}: {node['target']} {node['failureSummary']}"
-            for each in found["violations"]
-            for node in each["nodes"]
-        ]
+        return violations(self.page)
 
 
 @pytest.fixture
@@ -82,8 +72,17 @@ def desk(chromium: Browser, site: Site) -> Iterator[Callable[..., DeskVisit]]:
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         person = sign_in(site.sessions, name, role)
-        cookie = {"name": COOKIE, "value": person.token, "url": f"{site.url}/desk/"}
-        context.add_cookies([{**cookie, "sameSite": "Strict", "httpOnly": True}])  # type: ignore[list-item]
+        context.add_cookies(
+            [
+                {
+                    "name": COOKIE,
+                    "value": person.token,
+                    "url": f"{site.url}/desk/",
+                    "sameSite": "Strict",
+                    "httpOnly": True,
+                }
+            ]
+        )
         visit = DeskVisit(site, context, context.new_page(), person)
         _watch(visit)
         return visit

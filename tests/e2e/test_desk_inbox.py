@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
 
-from bot.conversations import RunStopped, claim_run, commit_sentence, finish_reply
+from bot.conversations import (
+    RunStopped,
+    claim_run,
+    commit_sentence,
+    finish_reply,
+    record_incoming,
+)
 from bot.events import draft_topic
+from bot.messages import Attachment
 from bot.policy import PolicySetting, with_policy
-from bot.tables import Inbox
+from bot.tables import Conversation, Inbox
 from tests.e2e.conftest import Site
 from tests.e2e.desk import (
     DeskVisit,
@@ -24,7 +32,7 @@ from tests.e2e.desk import (
     make_inbox_of,
     stored,
 )
-from tests.people import write
+from tests.people import incoming, write
 
 __all__ = ["desk"]
 pytestmark = pytest.mark.browser
@@ -215,6 +223,7 @@ def test_search_finds_chinese_and_opens_it(site: Site, desk: Callable[..., DeskV
     ask_person(site, "ada", "Nothing of the kind")
     bea = desk()
     bea.goto("/inbox")
+    bea.page.locator(".rows li").first.wait_for()
     bea.press("/")
     bea.page.get_by_role("searchbox").fill("退款")
     bea.page.locator("mark").get_by_text("退款").wait_for()
@@ -240,7 +249,7 @@ def test_contacts_are_named_merged_and_blocked(site: Site, desk: Callable[..., D
     panel.get_by_role("button", name="Name").click()
     bea.page.get_by_label("Name", exact=True).fill("Ada Lovelace")
     bea.press("Enter")
-    bea.page.locator("header h2").get_by_text("Ada Lovelace").wait_for()
+    bea.page.locator("header h1").get_by_text("Ada Lovelace").wait_for()
     panel.get_by_role("button", name="Block").click()
     bea.page.get_by_role("dialog").get_by_role("button", name="Block", exact=True).click()
     bea.told("Blocked.")
@@ -331,6 +340,27 @@ def test_a_phone_does_all_of_it_by_touch(site: Site, desk: Callable[..., DeskVis
     bea.page.get_by_role("button", name="Back to the list").tap()
     bea.page.locator(".rows").wait_for()
     assert conversation(site, number).status == "snoozed"
+    assert bea.trouble == []
+
+
+def test_a_file_that_may_do_harm_is_downloaded_only_after_a_question(
+    site: Site, desk: Callable[..., DeskVisit]
+) -> None:
+    sent = Attachment("bill.exe", "application/x-msdownload", b"MZ...", "This file is a program.")
+    with site.sessions.begin() as session:
+        message = replace(incoming(site.inbox_id, "The bill, as asked"), attachments=(sent,))
+        recorded = record_incoming(session, message)
+        number = session.get_one(Conversation, recorded.conversation_id).number
+    bea = desk(accept_downloads=True)
+    bea.goto(f"/inbox/all/{number}")
+    bea.page.get_by_role("button", name="bill.exe").click()
+    question = bea.page.get_by_role("dialog", name="Open it with care")
+    question.get_by_text("This file is a program.").wait_for()
+    assert bea.violations() == []
+    with bea.page.expect_download() as downloading:
+        question.get_by_role("link", name="Download anyway").click()
+    assert downloading.value.suggested_filename == "bill.exe"
+    assert downloading.value.path().read_bytes() == b"MZ..."
     assert bea.trouble == []
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api.tokens import ensure_token, new_token
+from bot.api_tokens import ensure_token, new_token
 from bot.first_start import ARTICLES
 from bot.knowledge.articles import give_collection, index_status, put_article
 from bot.queue import Queue

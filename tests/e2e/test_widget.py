@@ -163,7 +163,7 @@ def test_a_person_is_asked_for_without_a_message_and_answers(
         advance = reply_as_agent(session, newest(site).id, bea, "Bea here. What happened?")
     site.publisher.advanced(advance)
     ada.wait_for_text("Bea here. What happened?")
-    assert ada.widget(".agent .who").inner_text() == "Bea"
+    assert ada.widget(".agent .sender").inner_text() == "Bea"
     assert ada.widget(".person").is_hidden()
 
 
@@ -173,9 +173,10 @@ def test_the_keyboard_alone_opens_writes_and_closes(
     ada = visit()
     ada.widget(".launcher").focus()
     ada.page.keyboard.press("Enter")
+    ada.widget(".panel").wait_for()
     focused = "() => document.querySelector('frontdesk-chat').shadowRoot.activeElement"
     assert ada.page.evaluate(f"({focused})().localName") == "textarea"
-    for _ in range(12):  # round and round: the focus stays inside the panel
+    for _ in range(16):  # round and round: the focus stays inside the panel
         ada.page.keyboard.press("Tab")
         assert ada.page.evaluate(f"({focused})().closest('.panel') !== null")
     ada.page.keyboard.press("Escape")

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api.tokens import ensure_token, new_token
+from bot.api_tokens import ensure_token, new_token
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.simulation.doors import InboxNames
 from bot.simulation.ledger import Ledger, Row, table

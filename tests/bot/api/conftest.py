@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from celery import Celery
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api.tokens import ensure_token, new_token
+from bot.api_tokens import ensure_token, new_token
 from bot.app import build_web
 from bot.queue import celery_settings
 from bot.settings import Settings

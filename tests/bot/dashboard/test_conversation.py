@@ -20,9 +20,11 @@ from bot.conversations import (
     remind,
     unblock_contact,
 )
+from bot.dashboard.sessions import revoke
 from bot.events import Publisher
 from bot.policy import PolicySetting, with_policy
 from bot.tables import Conversation, Delivery, Inbox, Message, now
+from bot.tables_staff import AuditEntry
 from tests.bot.dashboard.desk import Desk, client_id
 from tests.bot.dashboard.test_inbox import waiting
 from tests.people import make_inbox, write
@@ -274,6 +276,9 @@ async def test_macros_are_filled_in_and_values_are_no_placeholders(
     status, _ = await bea.ask("PUT", f"/contacts/{contact}/name", json={"name": "{agent} Ada"})
     assert status == 200
     assert (await bea.get(path))["text"].startswith("Hello {agent}, Bea")
+    with sessions() as session:
+        noted = [(entry.action, entry.subject) for entry in session.scalars(select(AuditEntry))]
+    assert noted == [("macro.add", macro["id"]), ("contact.name", contact)]
 
 
 async def test_give_back_reopen_assign_and_tags(
@@ -298,8 +303,6 @@ async def test_give_back_reopen_assign_and_tags(
 async def test_a_stream_ends_when_its_session_is_revoked(
     bea: Desk, chat: UUID, sessions: sessionmaker[Session]
 ) -> None:
-    from bot.dashboard.sessions import revoke
-
     async with bea.watch() as stream:
         await stream.hear("counts")
         with sessions.begin() as session:

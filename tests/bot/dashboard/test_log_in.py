@@ -268,6 +268,9 @@ async def test_an_invited_colleague_joins_once(
     status, me = await who(client)
     assert (me["name"], me["role"]) == ("Dan", "supervisor")
     assert (await post(client, origin, "invitation/accept", body))[0] == 401
+    with sessions() as session:
+        dan = session.scalars(select(Account).where(Account.agent_id != bea.agent_id)).one()
+    assert str(dan.password_hash).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 async def test_an_invitation_cannot_be_turned_into_another_role_or_person(

@@ -21,7 +21,6 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.commands.mailbox_checks import check_mailboxes
-from bot.commands.mailboxes import try_mailbox
 from bot.settings import Settings, SettingsError
 from bot.simulation.imap_server import ImapServer
 from bot.simulation.mail_world import PASSWORD, MailWorld
@@ -38,6 +37,7 @@ from channels.email.mailboxes import (
     find_mailbox,
     find_mailbox_named,
 )
+from channels.email.trying import try_mailbox
 from tests.channels.email.desk import Desk, eventually, set_up_mailbox
 from tests.people import make_inbox
 from tests.shell import Shell, shell_on

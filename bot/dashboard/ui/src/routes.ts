@@ -38,6 +38,8 @@ const inbox = () => import("./pages/inbox/Page.svelte");
 
 export const ROUTES: Route[] = [
   { pattern: "/log-in", title: "Log in", load: () => import("./pages/login/Page.svelte"), open: true },
+  { pattern: "/link", title: "Log in by a link", load: () => import("./pages/account/Link.svelte"), open: true },
+  { pattern: "/invitation", title: "Your invitation", load: () => import("./pages/account/Invitation.svelte"), open: true },
   { pattern: "/inbox", title: "Inbox", load: inbox },
   { pattern: "/inbox/:view", title: "Inbox", load: inbox },
   { pattern: "/inbox/:view/:number", title: "Conversation", load: inbox },

@@ -62,12 +62,14 @@ export function keyNames(keys: string): string[] {
   });
 }
 
+/** The command of these keys; a page's own goes before the shell's, which was there first. */
 function find(keys: string, typing: boolean): Command | undefined {
   if (!keys) return undefined;
+  let found: Command | undefined;
   for (const command of commands.values()) {
-    if (command.keys === keys && (!typing || command.whileTyping)) return command;
+    if (command.keys === keys && (!typing || command.whileTyping)) found = command;
   }
-  return undefined;
+  return found;
 }
 
 function pressedKeys(event: KeyboardEvent): string {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -51,6 +52,21 @@ def revoke_token(session: Session, name: str) -> bool:
         row.revoked_at = now()
         session.flush()
     return row is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """A token in force, as lists show it: what it is cannot be read any more."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+
+
+def list_tokens(session: Session) -> list[TokenView]:
+    """Tokens in force, by name."""
+    query = select(ApiToken).where(ApiToken.revoked_at.is_(None)).order_by(ApiToken.name)
+    return [TokenView(row.id, row.name, row.created_at) for row in session.scalars(query)]
 
 
 def find_holder(session: Session, token: str) -> TokenHolder | None:
