@@ -173,7 +173,7 @@ def title_of(question: str) -> str:
 
 def _begin(session: Session, message: Message, agent_id: UUID, origin: str) -> ArticleDraft:
     # Added by the caller once its texts are set: every query in between would write it before.
-    draft = ArticleDraft(
+    return ArticleDraft(
         id=new_id(),
         origin=origin,
         collection=collection_of(session, message.inbox_id),
@@ -182,7 +182,6 @@ def _begin(session: Session, message: Message, agent_id: UUID, origin: str) -> A
         contact_id=message.contact_id,
         agent_id=agent_id,
     )
-    return draft
 
 
 def _question_before(session: Session, message: Message) -> str:
