@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -58,9 +57,7 @@ def shop(sessions: sessionmaker[Session]) -> UUID:
 
 
 @pytest.fixture
-def taken(
-    sessions: sessionmaker[Session], shop: UUID, bea: SignedInDesk
-) -> Iterator[tuple[UUID, int]]:
+def taken(sessions: sessionmaker[Session], shop: UUID, bea: SignedInDesk) -> tuple[UUID, int]:
     """Ada's conversation, which Bea has taken: its id and its number."""
     with sessions.begin() as session:
         recorded = write(session, shop, "How long do I have to return an item?")
