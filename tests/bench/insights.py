@@ -30,7 +30,8 @@ from bot.tallies import roll_up
 
 # As bot.tables.new_id makes them: 48 bits of milliseconds, then what tells rows apart.
 _ID = """(lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0')
-          || '7' || substr(md5({seed}::text), 1, 3) || '8' || substr(md5({seed}::text), 4, 15))::uuid"""
+          || '7' || substr(md5({seed}::text), 1, 3) || '8'
+          || substr(md5({seed}::text), 4, 15))::uuid"""
 _CONVERSATION_ID = _ID.format(at="at", seed="'c' || n")
 FILL = (
     "insert into inbox (id, name, channel, company, settings, created_at) "

@@ -35,7 +35,8 @@ pytestmark = pytest.mark.browser
 # What a browser runs, fetches or follows by itself, wherever it stands; shadow roots included.
 FIND_LIVE = """() => {
   const found = [];
-  const bad = /^[\\s\\x00-\\x20]*(javascript|vbscript|data:text|data:image\\/svg)/i;
+  const bad = /^(javascript:|vbscript:|data:text|data:image\\/svg)/i;
+  const plain = (value) => value.replace(/[\\x00-\\x20]/g, '');
   const look = (root) => {
     for (const each of root.querySelectorAll('*')) {
       const name = each.localName;
@@ -48,7 +49,7 @@ FIND_LIVE = """() => {
       for (const { name: attribute, value } of each.attributes) {
         if (/^on/.test(attribute)) found.push(`${name} ${attribute}`);
         if (/^(href|src|action|formaction|data|xlink:href|poster|srcset)$/.test(attribute)) {
-          if (bad.test(value)) found.push(`${name} ${attribute}=${value.slice(0, 60)}`);
+          if (bad.test(plain(value))) found.push(`${name} ${attribute}=${value.slice(0, 60)}`);
           if (/^(src|srcset|poster|data)$/.test(attribute) && value.includes('evil.example')) {
             found.push(`${name} ${attribute}=${value.slice(0, 60)}`);
           }
@@ -179,9 +180,13 @@ def world(site: Site) -> World:
     articles: list[UUID] = []
     with site.sessions.begin() as session:
         agent = find_or_add_agent(session, storable(TEXTS[0]))
-        for kind in ("contact", "bot", "agent", "note"):
-            for texts in batched(TEXTS, 90):
-                numbers.append(say(session, site, texts, kind, agent))
+        numbers += [
+            say(session, site, texts, kind, agent)
+            for kind, said in (
+                *(("contact", TEXTS), ("bot", TEXTS), ("agent", TEXTS[::3]), ("note", TEXTS[::3])),
+            )
+            for texts in batched(said, 90)
+        ]
         for number, text in enumerate(TEXTS):
             session.add(Macro(name=f"{storable(text)} {number}", text=storable(text)))
         give_collection(session, site.inbox_id, "shop")
