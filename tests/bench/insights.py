@@ -152,7 +152,8 @@ def bench(database_url: str, messages: int, days: int) -> None:
         timed(f"Insights of {span} days", lambda period=period: read(period))  # type: ignore[misc]
     with sessions() as session:
         values: dict[str, object] = {
-            "first": today - timedelta(days=180),
+            "before": today - timedelta(days=180),
+            "first": today - timedelta(days=90),
             "last": today,
             "inbox_id": None,
         }
