@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -11,9 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from bot.tallies import count_newest, read_marks
-
-Cell = tuple[date, UUID, str]
+from bot.tallies import CONVERSATIONS, count_newest, read_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,50 +39,50 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers by measure, then by day, inbox and label."""
+    """Numbers by measure and label: of each day, of each inbox, and conversations of both."""
 
-    measures: dict[str, Counter[Cell]] = field(default_factory=dict)
+    days: dict[str, dict[date, Counter[str]]] = field(default_factory=dict)
+    inboxes: dict[str, dict[UUID, Counter[str]]] = field(default_factory=dict)
+    begun: dict[date, Counter[UUID]] = field(default_factory=dict)
 
-    def add(self, day: date, inbox_id: UUID, measure: str, label: str, number: int) -> None:
-        self.measures.setdefault(measure, Counter())[day, inbox_id, label] += number
+    def add(self, day: date, measure: str, label: str, number: int) -> None:
+        self.days.setdefault(measure, {}).setdefault(day, Counter())[label] += number
 
-    def total(self, measure: str, labels: Iterable[str] | None = None) -> int:
-        wanted = None if labels is None else set(labels)
-        return sum(n for (_, _, label), n in self._of(measure) if wanted is None or label in wanted)
+    def add_to_inbox(self, inbox_id: UUID, measure: str, label: str, number: int) -> None:
+        self.inboxes.setdefault(measure, {}).setdefault(inbox_id, Counter())[label] += number
+
+    def total(self, measure: str) -> int:
+        return sum(self.by_label(measure).values())
 
     def by_label(self, measure: str) -> Counter[str]:
-        found: Counter[str] = Counter()
-        for (_, _, label), number in self._of(measure):
-            found[label] += number
-        return found
+        return sum(self.by_day(measure).values(), Counter())
 
     def by_day(self, measure: str) -> dict[date, Counter[str]]:
-        found: dict[date, Counter[str]] = {}
-        for (day, _, label), number in self._of(measure):
-            found.setdefault(day, Counter())[label] += number
-        return found
+        return self.days.get(measure, {})
 
     def by_inbox(self, measure: str) -> dict[UUID, Counter[str]]:
-        found: dict[UUID, Counter[str]] = {}
-        for (_, inbox_id, label), number in self._of(measure):
-            found.setdefault(inbox_id, Counter())[label] += number
-        return found
-
-    def by_day_and_inbox(self, measure: str) -> dict[date, Counter[UUID]]:
-        found: dict[date, Counter[UUID]] = {}
-        for (day, inbox_id, _), number in self._of(measure):
-            found.setdefault(day, Counter())[inbox_id] += number
-        return found
-
-    def _of(self, measure: str) -> Iterable[tuple[Cell, int]]:
-        return self.measures.get(measure, Counter()).items()
+        return self.inboxes.get(measure, {})
 
 
+# Summed up in Postgres, as far as the page needs them apart.
 _TALLIES = text(
     """
-    select day, inbox_id, measure, label, count from tally
-    where day between :first and :last
-      and (cast(:inbox_id as uuid) is null or inbox_id = :inbox_id)
+    with found as (
+        select * from tally
+        where day between :before and :last
+          and (cast(:inbox_id as uuid) is null or inbox_id = :inbox_id)
+    )
+    select case when day >= :first then day end as day, null as inbox_id, measure, label,
+           sum(count)::bigint
+    from found group by 1, 3, 4
+    union all
+    select null, inbox_id, measure, label, sum(count)::bigint
+    from found
+    where day >= :first and measure in ('conversations', 'outcome', 'first_reply', 'csat')
+    group by 2, 3, 4
+    union all
+    select day, inbox_id, measure, '', count
+    from found where day >= :first and measure = 'conversations'
     """
 )
 
@@ -93,14 +91,27 @@ def read_counts(session: Session, period: Period) -> tuple[Counts, Counts, datet
     """What happened in the period and in the one before, and when it was last counted."""
     marks = read_marks(session)
     now, before = Counts(), Counts()
-    values = {"first": period.before.first, "last": period.last, "inbox_id": period.inbox_id}
-    for day, inbox_id, measure, label, number in session.execute(_TALLIES, values):
-        (now if day >= period.first else before).add(day, inbox_id, measure, label, number)
+    for day, inbox_id, measure, label, number in session.execute(_TALLIES, _span(period)):
+        if inbox_id is None:
+            (now if day else before).add(day or period.before.first, measure, label, number)
+        elif day is None:
+            now.add_to_inbox(inbox_id, measure, label, number)
+        else:
+            now.begun.setdefault(day, Counter())[inbox_id] += number
     for count in count_newest(session, marks):
         for found, span in ((now, period), (before, period.before)):
             if span.holds(count.day, count.inbox_id):
-                found.add(count.day, count.inbox_id, count.measure, count.label, count.number)
-    return now, before, marks.get("conversations")
+                found.add(count.day, count.measure, count.label, count.number)
+    return now, before, marks.get(CONVERSATIONS)
+
+
+def _span(period: Period) -> dict[str, object]:
+    return {
+        "before": period.before.first,
+        "first": period.first,
+        "last": period.last,
+        "inbox_id": period.inbox_id,
+    }
 
 
 def quantile(buckets: Counter[str], bounds: Sequence[float], share: float) -> float | None:

@@ -93,7 +93,7 @@ def tabulate_gaps(gaps: Gaps) -> Table:
 def _channels(counts: Counts, days: Sequence[date], inboxes: Sequence[InboxName]) -> Table:
     channel = {inbox.id: inbox.channel for inbox in inboxes}
     names = sorted(set(channel.values()))
-    found = counts.by_day_and_inbox("conversations")
+    found = counts.begun
 
     def count(day: date, name: str) -> int:
         return sum(n for inbox, n in found.get(day, {}).items() if channel.get(str(inbox)) == name)

@@ -30,7 +30,8 @@ from bot.tallies import roll_up
 
 # As bot.tables.new_id makes them: 48 bits of milliseconds, then what tells rows apart.
 _ID = """(lpad(to_hex((extract(epoch from {at}) * 1000)::bigint), 12, '0')
-          || '7' || substr(md5({seed}::text), 1, 3) || '8' || substr(md5({seed}::text), 4, 15))::uuid"""
+          || '7' || substr(md5({seed}::text), 1, 3) || '8'
+          || substr(md5({seed}::text), 4, 15))::uuid"""
 _CONVERSATION_ID = _ID.format(at="at", seed="'c' || n")
 FILL = (
     "insert into inbox (id, name, channel, company, settings, created_at) "
@@ -151,7 +152,8 @@ def bench(database_url: str, messages: int, days: int) -> None:
         timed(f"Insights of {span} days", lambda period=period: read(period))  # type: ignore[misc]
     with sessions() as session:
         values: dict[str, object] = {
-            "first": today - timedelta(days=180),
+            "before": today - timedelta(days=180),
+            "first": today - timedelta(days=90),
             "last": today,
             "inbox_id": None,
         }

@@ -16,34 +16,15 @@ RUN = "fdHit(1)"
 
 # -- elements that run something by an attribute ----------------------------------------------
 
-_EVENTS = [
-    "onabort",
-    "onanimationstart",
-    "onauxclick",
-    "onbeforetoggle",
-    "onblur",
-    "oncanplay",
-    "onclick",
-    "oncopy",
-    "oncontentvisibilityautostatechange",
-    "onerror",
-    "onfocus",
-    "onfocusin",
-    "onhashchange",
-    "oninput",
-    "onload",
-    "onloadstart",
-    "onmouseover",
-    "onpageshow",
-    "onpointerenter",
-    "onpointerover",
-    "onscroll",
-    "onscrollend",
-    "onsubmit",
-    "ontoggle",
-    "ontransitionend",
-    "onwheel",
-]
+# fmt: off
+_EVENTS = (
+    "onabort", "onanimationstart", "onauxclick", "onbeforetoggle", "onblur", "oncanplay",
+    "onclick", "oncopy", "oncontentvisibilityautostatechange", "onerror", "onfocus",
+    "onfocusin", "onhashchange", "oninput", "onload", "onloadstart", "onmouseover",
+    "onpageshow", "onpointerenter", "onpointerover", "onscroll", "onscrollend", "onsubmit",
+    "ontoggle", "ontransitionend", "onwheel",
+)
+# fmt: on
 _SELF_RUNNING = [
     "<img src=x onerror={run}>",
     "<img src=x onerror='{run}'>",
@@ -62,7 +43,7 @@ _SELF_RUNNING = [
     "<svg><a xlink:href='javascript:{run}'><text y=20>x</text></a></svg>",
     "<svg><use href='data:image/svg+xml,<svg onload={run}>#x'></svg>",
     "<svg><foreignObject><img src=x onerror={run}></foreignObject></svg>",
-    "<math><mtext><table><mglyph><style><img src=x onerror={run}></style></mglyph></table></mtext></math>",
+    "<math><mtext><table><mglyph><style><img src=x onerror={run}></style></mglyph></table></mtext>",
     "<math href='javascript:{run}'>x</math>",
     "<body onload={run}>",
     "<html onmouseover={run}>",
