@@ -1,6 +1,7 @@
-"""Screenshots of a running `up` for the docs: `python -m tests.e2e.screenshots URL`.
+"""Pictures of a running `up --demo` for the docs: `python -m tests.e2e.screenshots URL LINK`.
 
-The answer in the widget is a real one; the script fails if none comes.
+LINK is a one-time link of `./frontdesk staff link NAME`. The answer in
+the widget is a real one; the script fails if none comes.
 """
 
 from __future__ import annotations
@@ -16,25 +17,49 @@ from tests.e2e.conftest import CHROMIUM
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SIZES = {"desktop": (1440, 900), "tablet": (768, 1024), "phone": (360, 740)}
 QUESTION = "What does express delivery to Germany cost?"
+DESK_PAGES = {
+    "inbox": "/inbox/all",
+    "knowledge": "/knowledge",
+    "insights": "/insights",
+    "admin": "/admin",
+}
 WAIT_MS = 120_000
+SETTLED_MS = 1_200
 
 
-def main(url: str) -> None:
+def main(url: str, link: str) -> None:
     """Write docs/screenshots/*.png."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        signed_in = log_in(browser, link)
         for name, (width, height) in SIZES.items():
             for scheme in ("light", "dark"):
-                take(browser, url, f"{name}-{scheme}", width, height, scheme)
+                looks: dict[str, Any] = {
+                    "viewport": {"width": width, "height": height},
+                    "color_scheme": scheme,
+                    "reduced_motion": "reduce",
+                }
+                take_shop(browser, url, f"{name}-{scheme}", looks)
+                take_desk(browser, url, f"{name}-{scheme}", {**looks, "storage_state": signed_in})
         browser.close()
 
 
-def take(browser: Browser, url: str, name: str, width: int, height: int, scheme: Any) -> None:
+def log_in(browser: Browser, link: str) -> Any:
+    """The cookies of whom the link is for."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("navigation").first.wait_for()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def take_shop(browser: Browser, url: str, name: str, looks: dict[str, Any]) -> None:
     """The shop, then the chat with an answer whose source is open."""
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
-    )
+    context = browser.new_context(**looks)
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     page.goto(f"{url}/shop/")
@@ -53,5 +78,21 @@ def ask(page: Page) -> None:
     source.click()
 
 
+def take_desk(browser: Browser, url: str, name: str, looks: dict[str, Any]) -> None:
+    """The dashboard's pages, and a conversation."""
+    context = browser.new_context(**looks)
+    page = context.new_page()
+    for title, path in DESK_PAGES.items():
+        page.goto(f"{url}/desk{path}")
+        page.locator("main h1").first.wait_for()
+        page.wait_for_timeout(SETTLED_MS)
+        page.screenshot(path=FOLDER / f"desk-{title}-{name}.png")
+        if title == "inbox":
+            page.locator("main a[href*='/inbox/']").first.click()
+            page.wait_for_timeout(SETTLED_MS)
+            page.screenshot(path=FOLDER / f"desk-conversation-{name}.png")
+    context.close()
+
+
 if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/"))
+    main(sys.argv[1].rstrip("/"), sys.argv[2])
