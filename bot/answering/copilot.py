@@ -89,14 +89,21 @@ class Writer:
     usages: list[Usage] = field(default_factory=list)
 
     def sentences(self, prompt: Prompt, most: int = MAX_SENTENCES) -> Iterator[str]:
-        """The model's sentences as they are whole. Raises EngineError."""
-        limits = Limits(MAX_OUTPUT_TOKENS, self.budget, ("</text>",), "interactive")
+        """The model's sentences as they are whole; one that was cut off is left out.
+
+        Raises EngineError.
+        """
+        limits = Limits(_most_tokens(prompt), self.budget, ("</text>",), "interactive")
         generation = self.engine.generate(prompt, limits)
         try:
+            held = ""
             for told, sentence in enumerate(sentences_of(generation)):
-                if told < most:
-                    yield sentence
+                if held and told <= most:
+                    yield held
+                held = sentence if told < most else ""
             self.usages.append(generation.usage)
+            if held and generation.usage.finish_reason == "stop":
+                yield held
         finally:
             generation.cancel()
 
@@ -112,7 +119,11 @@ def rewrite(writer: Writer, text: str, style: Style) -> Iterator[Piece]:
         if verdict.evidence is None and not is_courtesy(sentence, text, language):
             yield Piece(sentence, verdict.failed)
             continue
-        covered = _covered(verdict.evidence, len(source))
+        covered = [
+            index
+            for index in _covered(verdict.evidence, len(source))
+            if not lost_facts(source[index], sentence)
+        ]
         left = [index for index in left if index not in covered]
         yield Piece(verdict.text or sentence, source=" ".join(source[i] for i in covered))
     if style != "shorter":
@@ -204,6 +215,11 @@ def is_courtesy(sentence: str, source: str, language: str) -> bool:
             and len(words & COURTESY) * 2 >= len(words)
         )
     )
+
+
+def _most_tokens(prompt: Prompt) -> int:
+    """A model that says much more than it was given to work on is inventing."""
+    return min(MAX_OUTPUT_TOKENS, 60 + len(prompt.question) // 2)
 
 
 def _sentences(text: str) -> list[str]:

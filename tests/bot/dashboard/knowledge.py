@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.answering.answer import answer
-from bot.answering.engine import Engine, Limits, Prompt, Usage
+from bot.answering.engine import Engine, FinishReason, Limits, Prompt, Usage
 from bot.events import Publisher
 from bot.knowledge.articles import put_article
 from bot.knowledge.embedder import Embedder
@@ -37,10 +37,11 @@ class ScriptedGeneration:
     """Says a text in pieces, as a model decodes."""
 
     text: str
+    finish: FinishReason = "stop"
 
     @property
     def usage(self) -> Usage:
-        return Usage(20, 0, len(self.text.split()), "stop", 1.0, 5.0, 9.0)
+        return Usage(20, 0, len(self.text.split()), self.finish, 1.0, 5.0, 9.0)
 
     def __iter__(self) -> Iterator[str]:
         for word in self.text.split(" "):
@@ -58,10 +59,13 @@ class ScriptedEngine:
     prompts: list[Prompt] = field(default_factory=list)
     remote: bool = False
     model_name: str = "scripted"
+    finish: FinishReason = "stop"
 
     def generate(self, prompt: Prompt, limits: Limits) -> ScriptedGeneration:
         self.prompts.append(prompt)
-        return ScriptedGeneration(self.texts[min(len(self.prompts), len(self.texts)) - 1])
+        return ScriptedGeneration(
+            self.texts[min(len(self.prompts), len(self.texts)) - 1], self.finish
+        )
 
     def close(self) -> None:
         """Nothing to free."""

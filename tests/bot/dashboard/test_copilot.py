@@ -143,6 +143,22 @@ async def test_a_shorter_text_says_what_it_left_out(
     assert told.result["lost"] == ["4.95 EUR"]
 
 
+async def test_a_sentence_that_was_cut_off_is_left_out_and_its_facts_stay(
+    client: Client,
+    origin: str,
+    sessions: sessionmaker[Session],
+    redis_url: str,
+    embedder: Embedder,
+    bea: SignedInDesk,
+    taken: tuple[UUID, int],
+) -> None:
+    mine = "The item must be unused. Sending it back costs 4.95 EUR."
+    model = ScriptedEngine(["The item must be unused. Sending it back"], finish="deadline")
+    with helping(sessions, redis_url, embedder, model):
+        told = await _help(client, origin, bea, taken[1], "rewrite", text=mine, style="formal")
+    assert told.result["text"] == mine
+
+
 async def test_a_translation_with_another_figure_is_not_used(
     client: Client,
     origin: str,
