@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 from sqlalchemy.orm import Session
 
 from bot.agents import find_or_add_agent
@@ -79,7 +79,7 @@ class Watch:
     def over(self, context: BrowserContext) -> None:
         context.expose_binding("fdHit", lambda _source, *_: self.trouble.append("executed"))
         context.on("request", lambda request: self._ask(request.url))
-        context.on("dialog", lambda dialog: (self.trouble.append("dialog"), dialog.dismiss()))
+        context.on("dialog", self._close)
         context.on("console", lambda message: self._hear(message.text))
 
     def look(self, page: Page, where: str) -> None:
@@ -88,6 +88,10 @@ class Watch:
     def _ask(self, url: str) -> None:
         if not url.startswith((f"{self.origin}/", "data:image/png", "blob:", "about:")):
             self.trouble.append(f"asked {url[:80]}")
+
+    def _close(self, dialog: Dialog) -> None:
+        self.trouble.append("dialog")
+        dialog.dismiss()
 
     def _hear(self, text: str) -> None:
         if "Content Security Policy" in text:
