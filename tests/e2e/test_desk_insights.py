@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
 from bot.tables_insights import Tally
@@ -114,8 +115,8 @@ def test_period_and_inbox_are_chosen_and_stay_in_the_address(
     bea.page.wait_for_url("**/insights?days=7")
     bea.page.get_by_role("combobox", name="Inbox").select_option("support@larkspur.example")
     bea.page.wait_for_url(f"**inbox={a_month}")
-    bea.page.wait_for_function("document.querySelectorAll('table')[0].rows.length === 8")
-    bea.page.wait_for_function("document.querySelectorAll('table')[0].rows[0].cells.length === 2")
+    expect(rows).to_have_count(8)
+    expect(rows.first.get_by_role("columnheader")).to_have_count(2)
     bea.page.reload()
     bea.page.get_by_role("heading", name="Conversations by channel").wait_for()
     assert rows.count() == 8

@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 from sqlalchemy.orm import Session
 
 from bot.agents import find_or_add_agent
-from bot.conversations import hand_off, rename_contact, tag, write_note
+from bot.conversations import hand_off, write_note
 from bot.conversations.steps import append, lock
 from bot.knowledge.articles import ensure_collection, give_collection, put_article
-from bot.tables import Article, Attachment, Conversation, Inbox, Message, new_id, now
-from bot.tables_desk import Macro
+from bot.tables import Article, Attachment, Contact, Conversation, Inbox, Message, new_id, now
+from bot.tables_desk import ConversationTag, Macro, Tag
 from bot.tables_staff import StaffSession
 from channels.email.compose import OutgoingMail, Quoted, compose
 from tests.e2e.conftest import Site, Visit
@@ -79,19 +79,19 @@ class Watch:
     def over(self, context: BrowserContext) -> None:
         context.expose_binding("fdHit", lambda _source, *_: self.trouble.append("executed"))
         context.on("request", lambda request: self._ask(request.url))
-        context.on("dialog", self._dismiss)
+        context.on("dialog", self._close)
         context.on("console", lambda message: self._hear(message.text))
 
     def look(self, page: Page, where: str) -> None:
         self.trouble += [f"{where}: {live}" for live in page.evaluate(FIND_LIVE)]
 
-    def _dismiss(self, dialog: Dialog) -> None:
-        self.trouble.append("dialog")
-        dialog.dismiss()
-
     def _ask(self, url: str) -> None:
         if not url.startswith((f"{self.origin}/", "data:image/png", "blob:", "about:")):
             self.trouble.append(f"asked {url[:80]}")
+
+    def _close(self, dialog: Dialog) -> None:
+        self.trouble.append("dialog")
+        dialog.dismiss()
 
     def _hear(self, text: str) -> None:
         if "Content Security Policy" in text:
@@ -155,6 +155,7 @@ def say(session: Session, site: Site, texts: Sequence[str], kind: str, agent: UU
         message.text = storable(text)
         session.add(message)
         if kind == "contact":
+            session.flush()
             attach(session, message, text)
     session.flush()
     return conversation.number
@@ -234,8 +235,12 @@ def names(site: Site) -> int:
             recorded = write(session, site.inbox_id, text, f"contact-{number}")
             hand_off(session, recorded.conversation_id, "requested")
             conversation = session.get_one(Conversation, recorded.conversation_id)
-            rename_contact(session, conversation.contact_id, text[:100])
-            tag(session, conversation.id, add=[storable(text)[:40].strip() or "x"])
+            session.get_one(Contact, conversation.contact_id).name = text
+            session.flush()
+            word = Tag(name=f"{storable(text)} {number}")
+            session.add(word)
+            session.flush()
+            session.add(ConversationTag(conversation_id=conversation.id, tag_id=word.id))
     return len(TEXTS)
 
 
