@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.conftest import CHROMIUM
 
@@ -23,6 +23,8 @@ DESK_PAGES = {
     "insights": "/insights",
     "admin": "/admin",
 }
+# The conversation to open, counted from the top of the list.
+OPENED = 4
 WAIT_MS = 120_000
 SETTLED_MS = 1_200
 
@@ -72,7 +74,9 @@ def take_shop(browser: Browser, url: str, name: str, looks: dict[str, Any]) -> N
 
 def ask(page: Page) -> None:
     page.get_by_role("button", name=QUESTION).click()
-    page.keyboard.press("Enter")
+    composer = page.locator("frontdesk-chat .composer textarea")
+    expect(composer).to_have_value(QUESTION, timeout=WAIT_MS)  # the chat is loaded by the click
+    composer.press("Enter")
     source = page.locator("frontdesk-chat summary").first
     source.wait_for()
     source.click()
@@ -88,7 +92,8 @@ def take_desk(browser: Browser, url: str, name: str, looks: dict[str, Any]) -> N
         page.wait_for_timeout(SETTLED_MS)
         page.screenshot(path=FOLDER / f"desk-{title}-{name}.png")
         if title == "inbox":
-            page.locator("main a[href*='/inbox/']").first.click()
+            for _ in range(OPENED):
+                page.keyboard.press("j")
             page.wait_for_timeout(SETTLED_MS)
             page.screenshot(path=FOLDER / f"desk-conversation-{name}.png")
     context.close()
