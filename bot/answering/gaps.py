@@ -11,8 +11,8 @@ from bot.answering.evidence import LANGUAGE_GAP, crosses
 from bot.answering.words import content_words
 
 JOIN_AT = 0.9
-"""How alike a question must be to one of a group. Chosen by eye on 22 questions of our own, and high:
-two small groups are the lesser evil, since a wrong question in a group hides a gap."""
+"""How alike a question must be to one of a group. Chosen by eye on 22 questions of our own, and
+high: two small groups are the lesser evil, since a wrong question in a group hides a gap."""
 KEEP_AT = 0.85
 """How alike it must be to the group on the whole, so that groups do not grow into chains."""
 WORDS = 0.1

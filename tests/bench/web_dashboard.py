@@ -102,7 +102,7 @@ def told_sizes(url: str, token: str) -> None:
                 context.add_cookies([cookie(url, token)])
             seen: list[Response] = []
             page = context.new_page()
-            page.on("response", lambda each, seen=seen: seen.append(each))
+            page.on("response", seen.append)
             page.goto(url + path)
             page.wait_for_timeout(3000)
             files = [each for each in seen if is_file(each)]

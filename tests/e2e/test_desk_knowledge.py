@@ -235,6 +235,7 @@ def test_an_article_is_written_with_its_preview_and_hostile_text_stays_text(
         made = session.scalars(select(Article.id).where(Article.title == "Renting a tent")).one()
     index_articles(worker, made)
     sam.goto("/knowledge")
+    sam.page.get_by_role("link", name="Renting a tent").wait_for()
     sam.press("f")
     sam.page.keyboard.type("12 EUR")
     expect(sam.page.locator("tbody tr")).to_have_count(1)
