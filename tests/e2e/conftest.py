@@ -12,7 +12,14 @@ from uuid import UUID
 
 import pytest
 from aiohttp import web
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.app import build_web
@@ -22,7 +29,9 @@ from bot.tables import Inbox, new_id
 from tests.channels.chat.scripted_worker import answer_newest
 
 CHROMIUM = "/usr/bin/chromium"
-WAIT_MS = 20_000
+# Long, for machines with much else to do: who waits goes on as soon as it is there.
+WAIT_MS = 60_000
+expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass

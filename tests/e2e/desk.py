@@ -35,7 +35,8 @@ class DeskVisit:
 
     def goto(self, path: str) -> None:
         self.page.goto(f"{self.site.url}/desk{path}")
-        self.page.locator("nav[aria-label=Main], form").first.wait_for(state="attached")
+        # The page itself, not the frame around it alone: its keys are bound when it is there.
+        self.page.locator("h1").first.wait_for(state="attached")
 
     def press(self, *keys: str) -> None:
         for key in keys:

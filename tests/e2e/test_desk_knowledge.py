@@ -321,6 +321,8 @@ def test_the_bench_stands_two_settings_side_by_side(
     bea.goto("/knowledge/bench")
     bea.page.get_by_label("Question").fill("How long do I have to return an item?")
     bea.page.get_by_label("Search weighs").nth(1).select_option("Meaning only")
+    # It may be asked once the inboxes are known.
+    bea.page.locator("button[type=submit]:enabled").wait_for()
     bea.page.get_by_label("Question").press("Enter")
     for name in ("A", "B"):
         side = bea.page.get_by_role("region", name=f"Answer with setting {name}")
