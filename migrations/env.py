@@ -8,17 +8,9 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-import bot.tables_desk
-import bot.tables_insights
-import bot.tables_knowledge
-import bot.tables_staff  # noqa: F401 - its tables join those of bot.tables
 from bot.database import make_engine
 from bot.settings import Settings
 from bot.tables import Base
-from bot.tables_feedback import Feedback
-
-# Tables of a module of their own are known to `Base` once it is imported.
-TABLES = (Feedback,)
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:

@@ -27,8 +27,7 @@ from bot.knowledge.search import Fusion, HybridSearch
 from bot.knowledge.unanswered import read_unanswered, staff_replies
 from bot.messages import Turn
 from bot.sealing import SealingError
-from bot.tables import Conversation, Inbox, Message, now
-from bot.tables_knowledge import CopilotRun
+from bot.tables import Conversation, CopilotRun, Inbox, Message, now
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)

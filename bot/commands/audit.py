@@ -15,7 +15,7 @@ from bot.commands.sessions import open_sessions
 from bot.home import write_secret
 from bot.instance import find_settings
 from bot.privacy.audit import Mark, verify
-from bot.tables_staff import AuditEntry
+from bot.tables import AuditEntry
 from bot.terminal_text import visible_line
 
 NEEDED = ("database_url", "master_key")

@@ -23,7 +23,7 @@ from bot.dashboard.invitations import (
 from bot.dashboard.links import LIFETIMES, link_url
 from bot.instance import find_settings
 from bot.privacy.audit import TERMINAL, note
-from bot.tables_staff import ROLES
+from bot.tables import ROLES
 from bot.terminal_text import visible_line
 
 NEEDED = ("database_url", "master_key")

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from bot.conversations.deliveries import deliver_transcript
 from bot.conversations.steps import ConversationError, keyed_hash, lock, record_event
 from bot.events import Advance
-from bot.tables import Conversation, Delivery, Message, new_id, now
-from bot.tables_feedback import Feedback
+from bot.tables import Conversation, Delivery, Feedback, Message, new_id, now
 
 # Whoever is mailed to may not have asked: so many a day at most, whoever asks.
 TRANSCRIPTS_TO_ADDRESS = 5

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations.steps import ConversationError, append, find_by_client_id, lock
 from bot.events import Advance
-from bot.tables import Agent, now
-from bot.tables_desk import Mention
+from bot.tables import Agent, Mention, now
 
 
 def write_note(

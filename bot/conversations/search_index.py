@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.knowledge.terms import MAX_TERMS, query_terms, terms
 from bot.sealing import keyring_of
-from bot.tables import Contact, ContactIdentity, Message
-from bot.tables_desk import ContactTerms, MessageTerms
+from bot.tables import Contact, ContactIdentity, ContactTerms, Message, MessageTerms
 
 TERM_BYTES = 8
 

@@ -18,8 +18,7 @@ from bot.conversations.steps import (
     record_event,
 )
 from bot.events import Advance
-from bot.tables import Conversation, new_id, now
-from bot.tables_desk import ConversationTag, Tag
+from bot.tables import Conversation, ConversationTag, Tag, new_id, now
 
 MAX_TAG_CHARS = 40
 MAX_TAGS = 20

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.agents import find_or_add_agent
 from bot.conversations import keyed_hash
-from bot.tables import Agent, new_id, now
-from bot.tables_staff import Account, Role
+from bot.tables import Account, Agent, Role, new_id, now
 
 MAX_EMAIL_CHARS = 254
 

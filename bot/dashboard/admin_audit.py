@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.dashboard import admin_payloads as payloads
 from bot.dashboard.payloads import Nothing
 from bot.privacy.audit import verify
-from bot.tables_staff import AuditEntry
+from bot.tables import AuditEntry
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

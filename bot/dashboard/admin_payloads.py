@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from bot.dashboard.payloads import Email, Model, Name, SessionOut
 from bot.messages import ChannelName
 from bot.policy import PolicySetting
-from bot.tables_staff import Role
+from bot.tables import Role
 
 InboxName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 KeyName = Annotated[

@@ -27,8 +27,7 @@ from bot.dashboard.me import session_out
 from bot.dashboard.sessions import list_sessions, revoke_all
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.privacy.audit import Actor, note
-from bot.tables import Agent
-from bot.tables_staff import Account, Role
+from bot.tables import Account, Agent, Role
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

@@ -20,8 +20,7 @@ from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.knowledge.articles import Put, delete_article, index_status, put_article
 from bot.privacy.audit import note
 from bot.queue import Queue
-from bot.tables import Article, Collection, Inbox, InboxCollection, Passage
-from bot.tables_knowledge import ArticleDraft
+from bot.tables import Article, ArticleDraft, Collection, Inbox, InboxCollection, Passage
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

@@ -8,8 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
-from bot.tables import now
-from bot.tables_staff import LogInAttempt
+from bot.tables import LogInAttempt, now
 
 MOST, WINDOW = 10, timedelta(minutes=15)
 # A peer that cannot be told (a proxy on this machine that names nobody) counts as one.

@@ -15,7 +15,7 @@ from bot.dashboard.changes import find, number_of
 from bot.dashboard.copilot_runs import CopilotRuns, Wanted
 from bot.dashboard.desk_payloads import Nothing
 from bot.dashboard.signed_in import signed_in
-from bot.tables_knowledge import CopilotFeedback, CopilotRun
+from bot.tables import CopilotFeedback, CopilotRun
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

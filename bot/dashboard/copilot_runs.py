@@ -19,8 +19,7 @@ from sqlalchemy.orm import Session
 from bot.dashboard.signed_in import signed_in
 from bot.events import Hub, run_topic
 from bot.queue import Queue
-from bot.tables import Conversation, new_id
-from bot.tables_knowledge import CopilotRun
+from bot.tables import Conversation, CopilotRun, new_id
 from bot.web.event_stream import HEARTBEAT_SECONDS, next_payload, open_stream
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bot.dashboard.sessions import LIFETIME, csrf_token, find_signed_in
 from bot.dashboard.signed_in import AGENT, SignedIn, ranks_at_least, signed_in
-from bot.tables_staff import Role
+from bot.tables import Role
 from bot.web.refusals import Refusal
 from bot.web.rules import Guard, Rule
 

@@ -24,14 +24,15 @@ from bot.sealing import SealingError
 from bot.tables import (
     Agent,
     Article,
+    ArticleDraft,
     Collection,
     Contact,
     Conversation,
     InboxCollection,
     Message,
+    SettledQuestion,
     new_id,
 )
-from bot.tables_knowledge import ArticleDraft, SettledQuestion
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

@@ -21,8 +21,17 @@ from bot.dashboard.desk_payloads import Nothing
 from bot.dashboard.drafts import collection_of, title_of
 from bot.dashboard.signed_in import signed_in
 from bot.knowledge.unanswered import Unanswered, questions_of, read_unanswered, staff_replies
-from bot.tables import AnswerRun, Conversation, Message, Passage, new_id, now
-from bot.tables_knowledge import ArticleDraft, CopilotRun, SettledQuestion
+from bot.tables import (
+    AnswerRun,
+    ArticleDraft,
+    Conversation,
+    CopilotRun,
+    Message,
+    Passage,
+    SettledQuestion,
+    new_id,
+    now,
+)
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

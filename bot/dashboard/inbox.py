@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 from bot.dashboard import desk_payloads as payloads
 from bot.dashboard.rows import RowQuery, read_rows, row_query
 from bot.dashboard.signed_in import signed_in
-from bot.tables import Agent, Conversation, Inbox, now
-from bot.tables_desk import ConversationTag, Mention, Tag
+from bot.tables import Agent, Conversation, ConversationTag, Inbox, Mention, Tag, now
 from bot.web.bodies import answer_with
 from bot.web.refusals import Refusal
 from bot.web.rules import access

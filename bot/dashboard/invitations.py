@@ -20,8 +20,7 @@ from bot.dashboard.accounts import (
     normal_email,
     open_account,
 )
-from bot.tables import new_id, now
-from bot.tables_staff import Account, Invitation, Role
+from bot.tables import Account, Invitation, Role, new_id, now
 
 LIFETIME = timedelta(days=7)
 # The first admin's names nobody, so that it is worth more to a stranger: it lives shorter.

@@ -11,8 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
-from bot.tables import now
-from bot.tables_staff import Account, LogInLink
+from bot.tables import Account, LogInLink, now
 
 Kind = Literal["link", "password_code", "link_code"]
 LIFETIMES: dict[Kind, timedelta] = {

@@ -23,8 +23,7 @@ from bot.dashboard.second_factor import is_on, take_code
 from bot.dashboard.sessions import Visit, find_signed_in, open_session, revoke
 from bot.dashboard.signed_in import signed_in
 from bot.privacy.audit import Actor, note
-from bot.tables import Agent
-from bot.tables_staff import Account
+from bot.tables import Account, Agent
 from bot.web.bodies import answer_with, read_json
 from bot.web.limits import client_address
 from bot.web.refusals import Refusal, refuse_too_many

@@ -15,8 +15,7 @@ from bot.dashboard import desk_payloads as payloads
 from bot.dashboard.changes import find, number_of, uuid_of
 from bot.dashboard.signed_in import signed_in
 from bot.privacy.audit import note
-from bot.tables import Contact, Conversation, Inbox
-from bot.tables_desk import Macro
+from bot.tables import Contact, Conversation, Inbox, Macro
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

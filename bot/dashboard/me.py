@@ -26,7 +26,7 @@ from bot.dashboard.sessions import (
 )
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.privacy.audit import note
-from bot.tables_staff import Account
+from bot.tables import Account
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal, refuse_too_many
 from bot.web.rules import access

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from bot.tables_staff import Role
+from bot.tables import Role
 
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Email = Annotated[str, StringConstraints(max_length=300)]

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from bot.conversations import tags_of
 from bot.dashboard import desk_payloads as payloads
-from bot.tables import Agent, Contact, ContactIdentity, Conversation, Inbox, Message
-from bot.tables_desk import Mention
+from bot.tables import Agent, Contact, ContactIdentity, Conversation, Inbox, Mention, Message
 
 PREVIEW_CHARS = 160
 RowQuery = Select[Conversation, Inbox, Contact, Message, str, bool]

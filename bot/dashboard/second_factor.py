@@ -11,8 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
-from bot.tables import now
-from bot.tables_staff import Account, RecoveryCode
+from bot.tables import Account, RecoveryCode, now
 
 ISSUER = "Frontdesk"
 STEP_SECONDS = 30

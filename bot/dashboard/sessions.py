@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
 from bot.dashboard.signed_in import SignedIn
-from bot.tables import Agent, new_id, now
-from bot.tables_staff import Account, Role, StaffSession
+from bot.tables import Account, Agent, Role, StaffSession, new_id, now
 
 LIFETIME = timedelta(days=30)
 IDLE = timedelta(days=3)

@@ -8,7 +8,7 @@ from uuid import UUID
 from aiohttp import web
 
 from bot.privacy.audit import Actor
-from bot.tables_staff import ROLES, Role
+from bot.tables import ROLES, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bot.dashboard import desk_payloads as payloads
 from bot.dashboard.changes import Changes, uuid_of
 from bot.dashboard.signed_in import signed_in
 from bot.privacy.audit import note
-from bot.tables_desk import ConversationTag, Tag
+from bot.tables import ConversationTag, Tag
 from bot.web.bodies import answer_with, read_json
 from bot.web.rules import access
 

@@ -13,8 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from bot.sealing import SealingError
-from bot.tables import AnswerRun, Contact, Conversation, Message
-from bot.tables_knowledge import ArticleDraft, SettledQuestion
+from bot.tables import AnswerRun, ArticleDraft, Contact, Conversation, Message, SettledQuestion
 
 REASONS = ("no_evidence", "partly", "failed", "engine")
 """Why a run handed over for want of knowledge; who wants a person lacks no article."""

@@ -21,8 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from bot.sealing import keyring_of
-from bot.tables import now
-from bot.tables_staff import AuditEntry, AuditHead
+from bot.tables import AuditEntry, AuditHead, now
 
 HEAD_ID = 1
 FIRST = b"\x00" * 32

@@ -11,8 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from bot.tables import Agent, Conversation, Event, Message, now
-from bot.tables_feedback import Feedback
+from bot.tables import Agent, Conversation, Event, Feedback, Message, now
 from bot.transcripts import (
     AttachmentView,
     EventView,

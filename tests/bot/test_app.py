@@ -25,8 +25,7 @@ from bot.dashboard.door import CSRF_HEADER
 from bot.dashboard.sessions import Visit, csrf_token, open_session, revoke
 from bot.machine import find_free_port
 from bot.settings import Settings, SettingsError
-from bot.tables import Inbox
-from bot.tables_staff import Role
+from bot.tables import Inbox, Role
 from bot.web.rules import rule_of
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.channels.chat.browser import Browser

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.privacy.audit import TERMINAL, Mark, note, verify
 from bot.settings import Settings
-from bot.tables_staff import AuditEntry, AuditHead
+from bot.tables import AuditEntry, AuditHead
 from tests.shell import Shell, shell_on
 
 Sessions = sessionmaker[Session]

@@ -15,8 +15,7 @@ from sqlalchemy import select
 from bot.conversations import hand_off
 from bot.dashboard.door import COOKIE
 from bot.dashboard.pages import DIST
-from bot.tables import Conversation, Inbox, Message, new_id, now
-from bot.tables_staff import Role
+from bot.tables import Conversation, Inbox, Message, Role, new_id, now
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.e2e.axe import violations
 from tests.e2e.conftest import WAIT_MS, Site

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
-from bot.tables_insights import Tally
+from bot.tables import Tally
 from bot.tallies import roll_up
 from tests.e2e.conftest import Site
 from tests.e2e.desk import DeskVisit, ask_person, desk, make_inbox_of

@@ -13,8 +13,7 @@ from sqlalchemy import func, select
 from bot.conversations import reply_as_agent
 from bot.knowledge.articles import give_collection
 from bot.knowledge.embedder import Embedder
-from bot.tables import Article, Conversation, Message
-from bot.tables_knowledge import CopilotFeedback
+from bot.tables import Article, Conversation, CopilotFeedback, Message
 from tests.bot.dashboard.knowledge import ScriptedEngine, helping, write_article
 from tests.e2e.conftest import Site
 from tests.e2e.desk import DeskVisit, ask_bot, ask_person, desk, stored

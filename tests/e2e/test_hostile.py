@@ -20,9 +20,20 @@ from bot.agents import find_or_add_agent
 from bot.conversations import hand_off, write_note
 from bot.conversations.steps import append, lock
 from bot.knowledge.articles import ensure_collection, give_collection, put_article
-from bot.tables import Article, Attachment, Contact, Conversation, Inbox, Message, new_id, now
-from bot.tables_desk import ConversationTag, Macro, Tag
-from bot.tables_staff import StaffSession
+from bot.tables import (
+    Article,
+    Attachment,
+    Contact,
+    Conversation,
+    ConversationTag,
+    Inbox,
+    Macro,
+    Message,
+    StaffSession,
+    Tag,
+    new_id,
+    now,
+)
 from channels.email.compose import OutgoingMail, Quoted, compose
 from tests.e2e.conftest import Site, Visit
 from tests.e2e.desk import DeskVisit, desk

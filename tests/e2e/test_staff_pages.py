@@ -20,8 +20,16 @@ from bot.dashboard.invitations import invite_first_admin
 from bot.dashboard.links import make_link
 from bot.dashboard.second_factor import begin, turn_on
 from bot.knowledge.articles import put_article
-from bot.tables import Article, Conversation, Delivery, Inbox, new_id
-from bot.tables_staff import Account, AuditEntry, StaffSession
+from bot.tables import (
+    Account,
+    Article,
+    AuditEntry,
+    Conversation,
+    Delivery,
+    Inbox,
+    StaffSession,
+    new_id,
+)
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.e2e.axe import violations
 from tests.e2e.conftest import WAIT_MS, Site, Visit

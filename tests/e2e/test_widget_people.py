@@ -11,8 +11,7 @@ from sqlalchemy import select
 
 from bot.conversations import note_for_staff
 from bot.events import conversation_topic
-from bot.tables import Contact, Delivery, Inbox, Message, new_id
-from bot.tables_feedback import Feedback
+from bot.tables import Contact, Delivery, Feedback, Inbox, Message, new_id
 from tests.e2e.conftest import Site, Visit
 from tests.e2e.widget_world import (
     bea_resolves,

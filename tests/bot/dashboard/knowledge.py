@@ -23,8 +23,7 @@ from bot.knowledge.embedder import Embedder
 from bot.knowledge.indexing import index_article
 from bot.knowledge.search import HybridSearch
 from bot.queue import Queue
-from bot.tables import Conversation
-from bot.tables_knowledge import CopilotRun
+from bot.tables import Conversation, CopilotRun
 from tests.bot.dashboard.staff import SignedInDesk
 from tests.served import Client
 from workers.copilot import run_copilot

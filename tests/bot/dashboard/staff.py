@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.dashboard.accounts import open_account
 from bot.dashboard.door import COOKIE, CSRF_HEADER
 from bot.dashboard.sessions import Visit, csrf_token, open_session
-from bot.tables_staff import Role
+from bot.tables import Role
 
 
 @dataclass(frozen=True)

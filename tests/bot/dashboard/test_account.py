@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.dashboard.door import COOKIE
 from bot.dashboard.sessions import FRESH, IDLE, OVERLAP, ROTATE_AFTER, Visit, open_session
-from bot.tables import now
-from bot.tables_staff import Account, AuditEntry, StaffSession
+from bot.tables import Account, AuditEntry, StaffSession, now
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.bot.dashboard.test_log_in import EMAIL, PASSWORD, QUICK, log_in, post
 from tests.served import Client

@@ -14,8 +14,7 @@ from bot.conversations import keyed_hash
 from bot.knowledge.articles import put_article
 from bot.privacy.audit import verify
 from bot.settings import Settings
-from bot.tables import Article, Conversation, Delivery, new_id, now
-from bot.tables_staff import AuditEntry
+from bot.tables import Article, AuditEntry, Conversation, Delivery, new_id, now
 from channels.email.mailboxes import find_mailbox
 from tests.bot.api.conftest import Bells, bells
 from tests.bot.dashboard.staff import SignedInDesk, sign_in

@@ -23,8 +23,7 @@ from bot.conversations import (
 from bot.dashboard.sessions import revoke
 from bot.events import Publisher
 from bot.policy import PolicySetting, with_policy
-from bot.tables import Conversation, Delivery, Inbox, Message, now
-from bot.tables_staff import AuditEntry
+from bot.tables import AuditEntry, Conversation, Delivery, Inbox, Message, now
 from tests.bot.dashboard.desk import Desk, client_id
 from tests.bot.dashboard.test_inbox import waiting
 from tests.people import make_inbox, write

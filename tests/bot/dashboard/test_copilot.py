@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.conversations import delete_conversation, reply_as_agent, take_over
 from bot.knowledge.articles import give_collection
 from bot.knowledge.embedder import Embedder
-from bot.tables import Conversation, Inbox, new_id
-from bot.tables_knowledge import CopilotFeedback, CopilotRun
+from bot.tables import Conversation, CopilotFeedback, CopilotRun, Inbox, new_id
 from tests.bot.dashboard.knowledge import (
     Helped,
     ScriptedEngine,

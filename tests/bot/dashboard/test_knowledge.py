@@ -15,9 +15,16 @@ from bot.conversations import reply_as_agent
 from bot.knowledge.articles import give_collection
 from bot.knowledge.embedder import Embedder
 from bot.knowledge.indexing import index_article
-from bot.tables import Article, Conversation, Inbox, Message, new_id
-from bot.tables_knowledge import ArticleDraft, CopilotRun
-from bot.tables_staff import AuditEntry
+from bot.tables import (
+    Article,
+    ArticleDraft,
+    AuditEntry,
+    Conversation,
+    CopilotRun,
+    Inbox,
+    Message,
+    new_id,
+)
 from tests.bot.dashboard.desk import Desk
 from tests.bot.dashboard.knowledge import ScriptedEngine, ask, helping, number_of, write_article
 from tests.people import write

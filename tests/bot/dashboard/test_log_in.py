@@ -17,8 +17,16 @@ from bot.dashboard.door import COOKIE, CSRF_HEADER
 from bot.dashboard.invitations import invite, invite_first_admin
 from bot.dashboard.links import make_link
 from bot.dashboard.second_factor import begin, turn_on
-from bot.tables import Agent, now
-from bot.tables_staff import Account, AuditEntry, Invitation, LogInAttempt, LogInLink, StaffSession
+from bot.tables import (
+    Account,
+    Agent,
+    AuditEntry,
+    Invitation,
+    LogInAttempt,
+    LogInLink,
+    StaffSession,
+    now,
+)
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.served import Client
 

@@ -12,8 +12,7 @@ from bot.commands.search_index import index_older
 from bot.conversations import delete_conversation
 from bot.dashboard.search import snippet
 from bot.sealing import keyring_of
-from bot.tables import Contact, Conversation, Message
-from bot.tables_desk import ContactTerms, MessageTerms
+from bot.tables import Contact, ContactTerms, Conversation, Message, MessageTerms
 from tests.bot.dashboard.desk import Desk, client_id
 from tests.bot.dashboard.test_inbox import waiting
 from tests.people import make_inbox, write

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.dashboard.second_factor import begin, is_on, turn_on
 from bot.first_start import first_link
 from bot.settings import Settings
-from bot.tables_staff import Account, AuditEntry
+from bot.tables import Account, AuditEntry
 from tests.bot.dashboard.staff import sign_in
 from tests.bot.dashboard.test_log_in import EMAIL, PASSWORD, post, who
 from tests.served import Client

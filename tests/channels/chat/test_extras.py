@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.conversations import reply_as_agent
 from bot.messages import Attachment as IncomingFile
-from bot.tables import Attachment, Conversation, Delivery, Event, Inbox, Message, new_id
-from bot.tables_feedback import Feedback
+from bot.tables import Attachment, Conversation, Delivery, Event, Feedback, Inbox, Message, new_id
 from channels.chat import uploads
 from channels.chat.appearance import AppearanceError, WidgetSetting, widget_of, with_widget
 from tests.channels.chat.browser import Browser, client_id

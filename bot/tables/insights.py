@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Date, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bot.tables import Base
+from bot.tables.base import Base
 
 
 class Tally(Base):

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.sealing import Envelope, SealedText, Sealing
-from bot.tables import Base, new_id, now
+from bot.tables.base import Base, new_id, now
 
 
 class Feedback(Sealing, Base):

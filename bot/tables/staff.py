@@ -6,15 +6,42 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.sealing import Envelope, SealedText, Sealing
-from bot.tables import Base, new_id, now
+from bot.tables.base import Base, new_id, now
 
 Role = Literal["agent", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("agent", "supervisor", "admin")  # by rank
 _ROLE_CHECK = "role in ('agent', 'supervisor', 'admin')"
+
+
+class Agent(Base):
+    """A person of the staff."""
+
+    __tablename__ = "agent"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class AgentIdentity(Base):
+    """How a channel knows a person of the staff: a Slack user.
+
+    `is_named` is false while the agent bears a stand-in name, because the channel was not asked.
+    """
+
+    __tablename__ = "agent_identity"
+    __table_args__ = (UniqueConstraint("inbox_id", "external_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"), index=True)
+    inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
+    external_id: Mapped[str]
+    is_named: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Account(Sealing, Base):

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bot.tables import Base, new_id, now
+from bot.tables.base import Base, new_id, now
 
 
 class Tag(Base):
