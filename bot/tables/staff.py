@@ -1,4 +1,4 @@
-"""The tables of the staff's accounts, their sessions, and the audit log."""
+"""The tables of the staff: who they are, how they log in, and the audit log."""
 
 from __future__ import annotations
 
