@@ -65,7 +65,8 @@ def template(servers: LocalServers) -> str:
 def database_url(servers: LocalServers, template: str) -> Iterator[str]:
     """A fresh migrated database of this test's own."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    _execute(servers.database_url, f"create database {name} template {template}")
+    # Copying the files takes a sixth of the time of Postgres's default, which logs every block.
+    _execute(servers.database_url, f"create database {name} template {template} strategy file_copy")
     yield _sibling(servers.database_url, name)
     _execute(servers.database_url, f"drop database {name} with (force)")
 
