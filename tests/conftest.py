@@ -54,21 +54,32 @@ def keyring(master_key: str) -> Keyring:
 
 
 @pytest.fixture(scope="session")
-def template(servers: LocalServers) -> str:
+def postgres(servers: LocalServers) -> Iterator[psycopg.Connection]:
+    """A connection that makes and drops databases."""
+    url = make_url(servers.database_url).set(drivername="postgresql")
+    conninfo = url.render_as_string(hide_password=False)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template(servers: LocalServers, postgres: psycopg.Connection) -> str:
     """The name of a database with the newest schema, from which tests' databases are cloned."""
-    _execute(servers.database_url, f"create database {TEMPLATE}")
+    _execute(postgres, f"create database {TEMPLATE}")
     migrate.upgrade(_sibling(servers.database_url, TEMPLATE))
     return TEMPLATE
 
 
 @pytest.fixture
-def database_url(servers: LocalServers, template: str) -> Iterator[str]:
+def database_url(
+    servers: LocalServers, postgres: psycopg.Connection, template: str
+) -> Iterator[str]:
     """A fresh migrated database of this test's own."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     # Copying the files takes a sixth of the time of Postgres's default, which logs every block.
-    _execute(servers.database_url, f"create database {name} template {template} strategy file_copy")
+    _execute(postgres, f"create database {name} template {template} strategy file_copy")
     yield _sibling(servers.database_url, name)
-    _execute(servers.database_url, f"drop database {name} with (force)")
+    _execute(postgres, f"drop database {name} with (force)")
 
 
 @pytest.fixture
@@ -89,8 +100,8 @@ def sessions(database_url: str, master_key: str) -> Iterator[sessionmaker[Sessio
 
 
 @pytest.fixture(scope="session")
-def rolled_back_url(servers: LocalServers, template: str) -> str:
-    _execute(servers.database_url, f"create database test_rolled_back template {template}")
+def rolled_back_url(servers: LocalServers, postgres: psycopg.Connection, template: str) -> str:
+    _execute(postgres, f"create database test_rolled_back template {template}")
     return _sibling(servers.database_url, "test_rolled_back")
 
 
@@ -126,7 +137,5 @@ def _sibling(database_url: str, name: str) -> str:
     return make_url(database_url).set(database=name).render_as_string(hide_password=False)
 
 
-def _execute(database_url: str, statement: str) -> None:
-    conninfo = make_url(database_url).set(drivername="postgresql")
-    with psycopg.connect(conninfo.render_as_string(hide_password=False), autocommit=True) as made:
-        made.execute(statement.encode())
+def _execute(connection: psycopg.Connection, statement: str) -> None:
+    connection.execute(statement.encode())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -43,7 +45,12 @@ class Api:
             *Deliveries(sessions).endpoints(),
             Endpoint("GET", "/openapi.json", self.describe, "This document.", None, is_public=True),
         ]
-        self.document = make_document(self._endpoints, version)
+        self._version = version
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document; made when somebody asks for it first."""
+        return make_document(self._endpoints, self._version)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return [endpoint.route for endpoint in self._endpoints]
