@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +15,6 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api_tokens import ensure_token, new_token
-from bot.database import keyring_from, make_engine, make_sessions
 from bot.simulation.demo import NAMES, Summary, fill_demo
 from bot.simulation.demo_matters import MATTERS
 from bot.simulation.doors import remove_inboxes
@@ -25,40 +22,10 @@ from bot.simulation.stage import DeskDoors
 from bot.tables import Agent, Conversation, Delivery, Inbox, Message
 from bot.up import CHECKOUT, DEMO_CONVERSATIONS
 from channels.slack.accounts import read_accounts
-from tests.faults.desk import Desk, make_home
-from tests.faults.script import Script
-from tests.faults.tender import CHANNELS
+from tests.faults.desk import Desk
 
 pytestmark = pytest.mark.kill
 CHINESE = re.compile("[\u4e00-\u9fff]")
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    """All processes of a desk, the channels process too."""
-    with make_home() as home:
-        script = Script(Path(home), sentence_s=0.02, sweep_s=2.0, answers_anything=True)
-        made = Desk(script, workers=("worker", CHANNELS))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.abandon()
-
-
-@pytest.fixture(scope="module")
-def sessions(desk: Desk) -> Iterator[sessionmaker[Session]]:
-    engine = make_engine(desk.database_url)
-    yield make_sessions(engine, keyring_from(desk.master_key))
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def doors(desk: Desk, sessions: sessionmaker[Session]) -> DeskDoors:
-    token = new_token()
-    with sessions.begin() as session:
-        ensure_token(session, "operator", token)
-    return DeskDoors(desk.url, token)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,6 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.api_tokens import ensure_token, new_token
-from bot.database import keyring_from, make_engine, make_sessions
 from bot.simulation.doors import InboxNames
 from bot.simulation.ledger import Ledger, Row, table
 from bot.simulation.mail_world import parse, plain_text
@@ -30,9 +28,7 @@ from bot.simulation.world import Plan, open_world, run_world, until_doors_are_op
 from bot.tables import Agent, Contact, Conversation, Inbox, new_id
 from bot.up import CHECKOUT
 from channels.slack.composing import TAKE_OVER
-from tests.faults.desk import Desk, make_home
-from tests.faults.script import Script
-from tests.faults.tender import CHANNELS
+from tests.faults.desk import Desk
 
 pytestmark = pytest.mark.kill
 
@@ -40,34 +36,6 @@ LASTING = timedelta(seconds=8)
 PATIENCE = timedelta(seconds=120)
 # Where customers are left waiting on purpose, nobody needs to wait for long.
 SHORT = timedelta(seconds=20)
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    """All processes of a desk, the channels process too."""
-    with make_home() as home:
-        script = Script(Path(home), sentence_s=0.02, sweep_s=2.0, answers_anything=True)
-        made = Desk(script, workers=("worker", CHANNELS))
-        try:
-            made.start()
-            yield made
-        finally:
-            made.abandon()
-
-
-@pytest.fixture(scope="module")
-def sessions(desk: Desk) -> Iterator[sessionmaker[Session]]:
-    engine = make_engine(desk.database_url)
-    yield make_sessions(engine, keyring_from(desk.master_key))
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def doors(desk: Desk, sessions: sessionmaker[Session]) -> DeskDoors:
-    token = new_token()
-    with sessions.begin() as session:
-        ensure_token(session, "operator", token)
-    return DeskDoors(desk.url, token, desk.lmtp_port)
 
 
 async def simulate(sessions: sessionmaker[Session], doors: DeskDoors, **changes: Any) -> Ledger:
