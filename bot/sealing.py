@@ -315,8 +315,14 @@ class Sealing:
 
     @property
     def sealing_id(self) -> str:
-        """What names the row in the associated data; must not change once written."""
-        return str(getattr(self, "id"))  # noqa: B009 - rows declare id in their own ways
+        """What names the row in the associated data; must not change once written.
+
+        Raises SealingError for a row without an id: a default would come after the sealing.
+        """
+        found = getattr(self, "id")  # noqa: B009 - rows declare id in their own ways
+        if found is None:
+            raise SealingError(f"A row of {self.__tablename__} needs its id before it is sealed.")
+        return str(found)
 
 
 def place_of(row: Sealing, column: str) -> str:

@@ -36,7 +36,16 @@ from bot.postgres_tools import finish_tool, start_tool
 from bot.queue import Queue
 from bot.redis_url import redis_py_url
 from bot.settings import Settings
-from bot.tables import Inbox, new_id, now
+from bot.tables import (
+    ArticleDraft,
+    Conversation,
+    CopilotFeedback,
+    CopilotRun,
+    Feedback,
+    Inbox,
+    new_id,
+    now,
+)
 from tests.people import make_agent
 
 Sessions = sessionmaker[Session]
@@ -53,7 +62,10 @@ class Customer:
 
     @property
     def markers(self) -> list[str]:
-        kinds = ("text", "name", "mail", "file", "inside", "reply", "note", "summary", "asked")
+        kinds = (
+            *("text", "name", "mail", "file", "inside", "reply", "note", "summary", "asked"),
+            *("helped", "offered", "sent", "draft", "reason"),
+        )
         return [self.marker(kind) for kind in kinds]
 
     def message(self, inbox: UUID) -> IncomingMessage:
@@ -127,6 +139,23 @@ def answer(session: Session, conversation_id: UUID, customer: Customer, agent: U
     )
 
 
+def help_staff(session: Session, conversation_id: UUID, customer: Customer, agent: UUID) -> None:
+    """The copilot repeats it too, an article is drafted of it, and the customer judges."""
+    contact_id = session.get_one(Conversation, conversation_id).contact_id
+    about = {"conversation_id": conversation_id, "contact_id": contact_id}
+    run = CopilotRun(id=new_id(), kind="rewrite", agent_id=agent, state="done", **about)
+    run.request, run.result = customer.marker("helped"), customer.marker("helped")
+    session.add(run)
+    session.flush()
+    kept = CopilotFeedback(run_id=run.id, agent_id=agent, contact_id=contact_id, verdict="edited")
+    kept.offered, kept.sent = customer.marker("offered"), customer.marker("sent")
+    draft = ArticleDraft(id=new_id(), origin="message", collection="shop", agent_id=agent, **about)
+    draft.title = draft.body = draft.note = customer.marker("draft")
+    judged = Feedback(id=new_id(), score=2, **about)
+    judged.reason = customer.marker("reason")
+    session.add_all([kept, draft, judged])
+
+
 def fail_loudly(session: Session, marker: str) -> None:
     """An error that quotes a customer's text, logged as a handler would."""
     try:
@@ -151,6 +180,7 @@ async def desk(
     for conversation_id, customer in zip(conversation_ids, CUSTOMERS, strict=True):
         with sessions.begin() as session:
             answer(session, conversation_id, customer, agent)
+            help_staff(session, conversation_id, customer, agent)
     with sessions() as session:
         fail_loudly(session, CUSTOMERS[0].marker("text"))
         session.execute(text("checkpoint"))
@@ -194,8 +224,9 @@ def test_no_table_holds_a_customers_word_in_the_clear(
     assert b"COPY vault.data_key" in dump
     assert found_in(dump, MARKERS) == []
     with sessions() as session:
-        stored = session.scalars(text("select count(*) from attachment")).one()
-    assert stored == len(CUSTOMERS), "and the words were really stored"
+        for table in ("attachment", "copilot_run", "copilot_feedback", "article_draft", "feedback"):
+            stored = session.scalars(text(f"select count(*) from {table}")).one()
+            assert stored == len(CUSTOMERS), f"and the words were really stored in {table}"
 
 
 def test_no_file_of_postgres_holds_a_customers_word(desk: Path) -> None:

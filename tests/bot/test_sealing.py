@@ -40,6 +40,14 @@ def test_plain_text_cannot_reach_a_sealed_column(session: Session) -> None:
     session.rollback()
 
 
+def test_a_row_without_an_id_is_not_sealed_under_none(session: Session) -> None:
+    contact = Contact()
+    contact.name = "Ada"
+    session.add(contact)
+    with pytest.raises(SealingError, match="contact needs its id"):
+        session.flush()
+
+
 def test_every_contact_has_a_key_of_its_own(session: Session) -> None:
     names = {}
     for name in ("Ada", "Cyd"):
