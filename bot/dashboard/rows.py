@@ -23,6 +23,8 @@ _newest = lateral(
     .where(
         _Said.conversation_id == Conversation.id,
         _Said.state.not_in(("replaced", "discarded", "approved")),
+        # A reminder of ours must not stand before what the customer said.
+        _Said.author != "system",
     )
     .order_by(_Said.seq.desc())
     .limit(1)

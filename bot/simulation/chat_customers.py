@@ -25,11 +25,15 @@ LONGEST_STAY_S = 600.0
 class FlakyBrowser:
     """One visitor: sends until it is told that the message was taken, and reads on for ever.
 
-    `steadiness` is how many events a stream lives at most before the connection is lost.
+    `steadiness` is how many events a stream lives at most before the connection is lost; `name`
+    is what they say of themselves before the chat.
     """
 
-    def __init__(self, stage: Stage, exchange: Exchange, steadiness: int = 1_000) -> None:
+    def __init__(
+        self, stage: Stage, exchange: Exchange, steadiness: int = 1_000, name: str = ""
+    ) -> None:
         self._stage = stage
+        self._details = {"name": name} if name else {}
         self._exchange = exchange
         self._steadiness = steadiness
         self._headers: dict[str, str] = {}
@@ -56,7 +60,8 @@ class FlakyBrowser:
 
     async def say(self, text: str, copies: int = 1, path: str = "/chat/messages") -> None:
         """Send a message, in several copies at once where the network stutters."""
-        body = {"client_id": uuid4().hex, "text": text}
+        body = {"client_id": uuid4().hex, "text": text, "details": self._details}
+        self._details = {}
         await asyncio.gather(*(self._insist(path, body) for _ in range(copies)))
 
     async def say_and_lose_the_line(self, text: str) -> None:

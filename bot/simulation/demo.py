@@ -165,7 +165,8 @@ class _Demo:
     async def _by_chat(self, matter: Matter) -> UUID | None:
         exchange = self._stage.ledger.begin("chat", "demo", most=9)
         found: UUID | None = None
-        async with FlakyBrowser(self._stage, exchange).visiting() as browser:
+        who = FlakyBrowser(self._stage, exchange, name=matter.who)
+        async with who.visiting() as browser:
             for count, line in enumerate(matter.lines, start=1):
                 is_wish = matter.wants_person and count == len(matter.lines)
                 await browser.say(line, path="/chat/person" if is_wish else "/chat/messages")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from channels.email import watermarks
 from channels.email.imap import LOST, ImapConnection, LoginRefused
 from channels.email.incoming import MailIntake
 from channels.email.logins import Logins
-from channels.email.mailboxes import Mailbox, MailboxError, load_mailboxes
+from channels.email.mailboxes import Mailbox, MailboxError, ServerSetting, load_mailboxes
 from channels.email.watermarks import LeaseLost
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,15 @@ class _Thread:
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, partial(function, *args, **kwargs)
         )
+
+    async def connect(self, server: ServerSetting, timeout_s: float) -> ImapConnection:
+        """Connect; a connection that came when nobody waited for it any more is freed."""
+        connecting = self._executor.submit(ImapConnection, server, timeout_s)
+        try:
+            return await asyncio.wrap_future(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(_release)
+            raise
 
     def do_last(self, function: Callable[[], None]) -> None:
         """Call something once what is under way has ended."""
@@ -108,7 +117,7 @@ class MailboxReader:
         credentials = await self._logins.credentials(self._mailbox)
         thread = _Thread()
         try:
-            connection = await thread.do(ImapConnection, server, self._timing.command_timeout_s)
+            connection = await thread.connect(server, self._timing.command_timeout_s)
             try:
                 await thread.do(connection.login, credentials)
                 await self._follow(connection, thread)
@@ -165,11 +174,10 @@ class MailboxReader:
         return is_held
 
     async def _note(self, error: BaseException) -> None:
-        told = str(error) if isinstance(error, MailboxError) else type(error).__name__
         log.warning("mailbox not read inbox=%s error=%s", self._place[0], type(error).__name__)
         try:
             async with self._sessions.begin() as session:
-                await session.run_sync(watermarks.note_error, *self._place, told)
+                await session.run_sync(watermarks.note_error, *self._place, _told(error))
         except SQLAlchemyError:
             log.warning("the database is away too inbox=%s", self._place[0])
 
@@ -232,3 +240,17 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _release(connecting: Future[ImapConnection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().release()
+
+
+def _told(error: BaseException) -> str:
+    """What the staff is told of a mailbox that cannot be read."""
+    if isinstance(error, MailboxError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError):
+        return "The database is away."
+    return f"The mail server does not answer ({type(error).__name__})."

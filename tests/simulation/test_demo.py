@@ -19,7 +19,7 @@ from bot.simulation.demo import NAMES, Summary, fill_demo
 from bot.simulation.demo_matters import MATTERS
 from bot.simulation.doors import remove_inboxes
 from bot.simulation.stage import DeskDoors
-from bot.tables import Agent, Conversation, Delivery, Inbox, Message
+from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message
 from bot.up import CHECKOUT, DEMO_CONVERSATIONS
 from channels.slack.accounts import read_accounts
 from tests.faults.desk import Desk
@@ -61,6 +61,8 @@ def test_it_fills_every_page_of_a_dashboard(
         assert len({one.assignee_id for one in found if one.assignee_id}) >= 2
         assert any(one.status == "open" and one.assignee_id is None for one in found)
         assert any(CHINESE.search(message.text) for message in messages)
+        names = {contact.name for contact in session.scalars(select(Contact))}
+        assert {matter.who for matter in MATTERS if matter.channel == "chat"} <= names
 
 
 async def test_a_second_time_adds_nothing(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import conversations
 from bot.simulation.mail_world import MailWorld
 from bot.tables import ForgottenMail, MailboxWatermark
-from channels.email.mailboxes import Secrets, connect_mailbox, find_mailbox
+from channels.email import listening
+from channels.email.mailboxes import Secrets, ServerSetting, connect_mailbox, find_mailbox
 from tests.channels.email.desk import Desk, eventually
 
 
@@ -46,6 +49,12 @@ async def test_mails_from_before_the_mailbox_was_connected_are_left_alone(desk: 
     assert desk.texts() == ["A new matter."]
 
 
+def reading_error(desk: Desk) -> str:
+    """What the staff is told of the mailbox."""
+    with desk.sessions() as session:
+        return session.scalars(select(MailboxWatermark.error)).one() or ""
+
+
 async def test_what_came_during_an_outage_is_read_afterwards(desk: Desk) -> None:
     ada = desk.world.customer("ada@example.org")
     async with desk.listen():
@@ -53,11 +62,36 @@ async def test_what_came_during_an_outage_is_read_afterwards(desk: Desk) -> None
         await desk.world.imap.stop()
         for number in range(5):
             await desk.world.post(ada.write(desk.world.company, f"During the outage {number}"))
-        await asyncio.sleep(0.5)
+        await eventually(lambda: "does not answer" in reading_error(desk))
         assert desk.texts() == []
         await desk.world.imap.start()
         await eventually(lambda: len(desk.texts()) == 5)
     assert desk.texts() == [f"During the outage {number}" for number in range(5)]
+
+
+async def test_a_connection_that_comes_when_nobody_waits_any_more_is_freed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered, go_on, freed = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow:
+        def __init__(self, *_: object) -> None:
+            entered.set()
+            go_on.wait(10)
+
+        def release(self) -> None:
+            freed.set()
+
+    monkeypatch.setattr(listening, "ImapConnection", Slow)
+    thread = listening._Thread()
+    connecting = asyncio.create_task(thread.connect(ServerSetting(host="localhost", port=993), 1.0))
+    assert await asyncio.to_thread(entered.wait, 10)
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    go_on.set()
+    thread.leave()
+    assert await asyncio.to_thread(freed.wait, 10)
 
 
 async def test_what_came_while_the_desk_was_down_for_weeks_is_read_afterwards(desk: Desk) -> None:
