@@ -39,6 +39,7 @@ from tests.e2e.conftest import Site, Visit
 from tests.e2e.desk import DeskVisit, desk
 from tests.e2e.hostile_texts import TEXTS
 from tests.e2e.hostile_watch import Watch, batched, storable
+from tests.e2e.widget_world import wait_until_stored
 from tests.people import write
 
 __all__ = ["desk"]
@@ -258,7 +259,7 @@ def test_the_widget_runs_and_fetches_nothing_that_the_model_or_the_staff_says(
     ada.say("Hello <img src=x onerror=fdHit(1)>")
     ada.wait_for_text("Hello")
     # As the model writes it: sentence by sentence, shown while it grows.
-    ada.page.wait_for_timeout(500)
+    wait_until_stored(site, 1)
     site.answer(*TEXTS[::9], citations=[_citation(text) for text in TEXTS[:20]])
     ada.widget(".bubble").nth(1).wait_for()
     ada.page.wait_for_timeout(500)
