@@ -22,7 +22,7 @@ from bot.events import draft_topic
 from bot.messages import Attachment
 from bot.policy import PolicySetting, with_policy
 from bot.tables import Conversation, Inbox
-from tests.e2e.conftest import Site
+from tests.e2e.conftest import WAIT_MS, Site
 from tests.e2e.desk import (
     DeskVisit,
     ask_bot,
@@ -83,7 +83,7 @@ def test_the_raw_draft_stands_beside_what_was_shown_and_one_key_silences_the_bot
     with site.sessions.begin() as session:
         claim = claim_run(session, conversation_id, timedelta(seconds=30))
     assert claim is not None
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_MS / 1000
     while not bea.page.get_by_text("You have 90 days").count():  # the stream may still be opening
         assert time.monotonic() < deadline
         told = {"raw": "You have 90 days. ", "run": str(uuid4()), "begins": True}
