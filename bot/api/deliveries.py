@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from bot.api import models
 from bot.api.endpoints import CURSOR, LIMIT, Endpoint, answer_with, read_limit
 from bot.delivery import FailedDelivery, failed_deliveries, send_again
+from bot.web.addressed import uuid_of
 from bot.web.bodies import read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access
@@ -62,10 +62,7 @@ class Deliveries:
     async def send_again(self, request: web.Request) -> web.Response:
         """It is due from now on."""
         await read_json(request, models.Nothing, 1024)
-        try:
-            delivery_id = UUID(request.match_info["delivery"])
-        except ValueError as error:
-            raise _nothing() from error
+        delivery_id = uuid_of(request, "delivery")
         async with self._sessions.begin() as session:
             if not await session.run_sync(send_again, delivery_id):
                 raise _nothing()

@@ -27,6 +27,7 @@ from bot.events import Advance, Publisher
 from bot.messages import ChannelName, ConversationStatus
 from bot.queue import Queue
 from bot.transcripts import ConversationView, MessageView
+from bot.web.addressed import find, number_of
 from bot.web.bodies import M, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access
@@ -131,13 +132,13 @@ class Desk:
     @access("token")
     async def read(self, request: web.Request) -> web.Response:
         """One conversation."""
-        return answer_with(_conversation(await self._read(_number(request))))
+        return answer_with(_conversation(await self._read(number_of(request))))
 
     @access("token")
     async def list_messages(self, request: web.Request) -> web.Response:
         """Messages and notes; the cursor is the last `seq` of the page before."""
         limit, after = read_limit(request), read_number_cursor(request) or 0
-        number = _number(request)
+        number = number_of(request)
         async with self._sessions() as session:
             found = await session.run_sync(_messages, number)
         rest = [message for message in found if message.seq > after]
@@ -231,10 +232,10 @@ class Desk:
     @access("token")
     async def delete(self, request: web.Request) -> web.Response:
         """All of it is gone after this."""
-        number = _number(request)
+        number = number_of(request)
         async with self._sessions.begin() as session:
             await session.run_sync(
-                lambda sync: conversations.delete_conversation(sync, _find(sync, number))
+                lambda sync: conversations.delete_conversation(sync, find(sync, number))
             )
         return web.Response(status=204)
 
@@ -247,10 +248,10 @@ class Desk:
         return await read_json(request, model, MAX_BODY_BYTES)
 
     async def _change(self, request: web.Request, change: Change) -> web.Response:
-        number = _number(request)
+        number = number_of(request)
         try:
             async with self._sessions.begin() as session:
-                advance = await session.run_sync(lambda sync: change(sync, _find(sync, number)))
+                advance = await session.run_sync(lambda sync: change(sync, find(sync, number)))
         except (ConversationError, AgentError) as error:
             raise Refusal(409, "conflict", str(error)) from error
         view = await self._read(number)
@@ -267,28 +268,14 @@ class Desk:
             return await session.run_sync(_read, number)
 
 
-def _find(session: Session, number: int) -> UUID:
-    found = transcripts.find_by_number(session, number)
-    if found is None:
-        raise Refusal(404, "not_found", f"There is no conversation {number}.")
-    return found
-
-
 def _read(session: Session, number: int) -> ConversationView:
-    found = transcripts.view(session, _find(session, number))
+    found = transcripts.view(session, find(session, number))
     assert found is not None, "the conversation was found in this very transaction"
     return found
 
 
 def _messages(session: Session, number: int) -> Sequence[MessageView]:
-    return transcripts.messages_of(session, _find(session, number), staff=True)
-
-
-def _number(request: web.Request) -> int:
-    text = request.match_info["number"]
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise Refusal(404, "not_found", "A conversation has a number.")
-    return int(text)
+    return transcripts.messages_of(session, find(session, number), staff=True)
 
 
 def _statuses(request: web.Request) -> Sequence[ConversationStatus] | None:

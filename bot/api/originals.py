@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from bot.api import models
 from bot.api.endpoints import Endpoint, answer_with
 from bot.originals import FileView, OriginalView, read_file, read_original
+from bot.web.addressed import number_of, uuid_of
 from bot.web.refusals import Refusal
 from bot.web.rules import access
 
@@ -87,7 +88,7 @@ class Originals:
 
     async def _file(self, request: web.Request) -> FileView:
         number, message_id = _place(request)
-        attachment_id = _uuid(request.match_info["attachment"])
+        attachment_id = uuid_of(request, "attachment")
         async with self._sessions() as session:
             found = await session.run_sync(read_file, number, message_id, attachment_id)
         if found is None:
@@ -110,17 +111,7 @@ def _download(content: bytes, name: str) -> web.Response:
 
 
 def _place(request: web.Request) -> tuple[int, UUID]:
-    number = request.match_info["number"]
-    if not (number.isascii() and number.isdigit() and len(number) < 18):
-        raise _nothing()
-    return int(number), _uuid(request.match_info["message"])
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _nothing() from error
+    return number_of(request), uuid_of(request, "message")
 
 
 def _nothing() -> Refusal:

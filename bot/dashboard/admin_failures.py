@@ -18,6 +18,7 @@ from bot.delivery import FailedDelivery, failed_deliveries, send_again
 from bot.events import Publisher
 from bot.privacy.audit import Actor, note
 from bot.queue import Queue
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access
@@ -53,7 +54,7 @@ class AdminFailures:
     @access("supervisor")
     async def send_again(self, request: web.Request) -> web.Response:
         """It is due from now on."""
-        wanted = _uuid(request.match_info["delivery"])
+        wanted = uuid_of(request, "delivery")
         await read_json(request, Nothing, 1024)
         async with self._sessions.begin() as session:
             await session.run_sync(_send_again, signed_in(request).actor, wanted)
@@ -80,7 +81,7 @@ class AdminFailures:
     @access("supervisor")
     async def run_again(self, request: web.Request) -> web.Response:
         """Committed first, then rung for."""
-        kind, wanted = _kind(request.match_info["kind"]), _uuid(request.match_info["id"])
+        kind, wanted = _kind(request.match_info["kind"]), uuid_of(request, "id")
         await read_json(request, Nothing, 1024)
         async with self._sessions.begin() as session:
             again = await session.run_sync(_run_again, signed_in(request).actor, kind, wanted)
@@ -127,13 +128,6 @@ def _kind(text: str) -> Kind:
     if text not in KINDS:
         raise _nothing()
     return KINDS[text]
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _nothing() from error
 
 
 def _nothing() -> Refusal:

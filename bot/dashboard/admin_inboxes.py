@@ -19,6 +19,7 @@ from bot.knowledge.articles import give_collection, take_collection
 from bot.policy import PolicyError, PolicySetting, make_policy, setting_of, with_policy
 from bot.privacy.audit import Actor, note
 from bot.tables import Article, Collection, Inbox, InboxCollection, new_id, now
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access
@@ -57,7 +58,7 @@ class AdminInboxes:
     @access("supervisor")
     async def read(self, request: web.Request) -> web.Response:
         """One inbox with all its settings."""
-        inbox_id = _uuid(request.match_info["id"])
+        inbox_id = uuid_of(request, "id")
         async with self._sessions() as session:
             return answer_with(await session.run_sync(self._read, inbox_id))
 
@@ -75,7 +76,7 @@ class AdminInboxes:
     async def change(self, request: web.Request) -> web.Response:
         """The company it speaks for, and what it may answer from."""
         asked = await read_json(request, payloads.InboxChange, MAX_BODY_BYTES)
-        inbox_id, actor = _uuid(request.match_info["id"]), signed_in(request).actor
+        inbox_id, actor = uuid_of(request, "id"), signed_in(request).actor
         async with self._sessions.begin() as session:
             await session.run_sync(_change, actor, inbox_id, asked)
         return await self.read(request)
@@ -84,7 +85,7 @@ class AdminInboxes:
     async def set_policy(self, request: web.Request) -> web.Response:
         """How it answers, its hours, holidays and budgets; in force with the next message."""
         asked = await read_json(request, PolicySetting, MAX_BODY_BYTES)
-        inbox_id, actor = _uuid(request.match_info["id"]), signed_in(request).actor
+        inbox_id, actor = uuid_of(request, "id"), signed_in(request).actor
         async with self._sessions.begin() as session:
             await session.run_sync(_set_policy, actor, inbox_id, asked)
         return await self.read(request)
@@ -93,7 +94,7 @@ class AdminInboxes:
     async def set_mailbox(self, request: web.Request) -> web.Response:
         """The mailbox of an e-mail inbox."""
         asked = await read_json(request, payloads.MailboxForm, MAX_BODY_BYTES)
-        inbox_id, actor = _uuid(request.match_info["id"]), signed_in(request).actor
+        inbox_id, actor = uuid_of(request, "id"), signed_in(request).actor
         async with self._sessions.begin() as session:
             await session.run_sync(self._set_mailbox, actor, inbox_id, asked)
         return await self.read(request)
@@ -101,7 +102,7 @@ class AdminInboxes:
     @access("admin")
     async def test(self, request: web.Request) -> web.Response:
         """Every part of the connection, tried now."""
-        inbox_id = _uuid(request.match_info["id"])
+        inbox_id = uuid_of(request, "id")
         async with self._sessions() as session:
             await session.run_sync(_inbox, inbox_id)
         probes = await self._connections.test(inbox_id)
@@ -252,13 +253,6 @@ def _inbox(session: Session, inbox_id: UUID, *, lock: bool = False) -> Inbox:
     if inbox is None:
         raise _nothing()
     return inbox
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _nothing() from error
 
 
 def _nothing() -> Refusal:

@@ -28,6 +28,7 @@ from bot.dashboard.sessions import list_sessions, revoke_all
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.privacy.audit import Actor, note
 from bot.tables import Account, Agent, Role
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access
@@ -75,7 +76,7 @@ class AdminStaff:
     @access("admin")
     async def withdraw(self, request: web.Request) -> web.Response:
         """The invitation opens nothing any more."""
-        wanted = _uuid(request.match_info["invitation"])
+        wanted = uuid_of(request, "invitation")
         async with self._sessions.begin() as session:
             if not await session.run_sync(withdraw, wanted):
                 raise _nobody()
@@ -87,7 +88,7 @@ class AdminStaff:
     @access("admin")
     async def set_role(self, request: web.Request) -> web.Response:
         """From the next request on they may do what their new role may."""
-        wanted = _uuid(request.match_info["account"])
+        wanted = uuid_of(request, "account")
         asked = await read_json(request, payloads.RoleIn, MAX_BODY_BYTES)
         async with self._sessions.begin() as session:
             await session.run_sync(set_role, signed_in(request).actor, wanted, asked.role)
@@ -96,7 +97,7 @@ class AdminStaff:
     @access("admin")
     async def make_link(self, request: web.Request) -> web.Response:
         """A one-time log-in link for somebody who forgot their password."""
-        wanted = _uuid(request.match_info["account"])
+        wanted = uuid_of(request, "account")
         async with self._sessions.begin() as session:
             token = await session.run_sync(hand_out_link, signed_in(request).actor, wanted)
         link = link_url(self._public_url, "link", token)
@@ -105,7 +106,7 @@ class AdminStaff:
     @access("admin")
     async def end_totp(self, request: web.Request) -> web.Response:
         """For somebody who lost authenticator and recovery codes; all their sessions end."""
-        wanted = _uuid(request.match_info["account"])
+        wanted = uuid_of(request, "account")
         async with self._sessions.begin() as session:
             await session.run_sync(end_totp, signed_in(request).actor, wanted)
         return web.Response(status=204)
@@ -113,7 +114,7 @@ class AdminStaff:
     @access("admin")
     async def list_sessions(self, request: web.Request) -> web.Response:
         """Where somebody is signed in."""
-        wanted, me = _uuid(request.match_info["account"]), signed_in(request)
+        wanted, me = uuid_of(request, "account"), signed_in(request)
         async with self._sessions() as session:
             await session.run_sync(_account, wanted)
             views = await session.run_sync(list_sessions, wanted)
@@ -123,7 +124,7 @@ class AdminStaff:
     @access("admin")
     async def revoke_sessions(self, request: web.Request) -> web.Response:
         """They are signed out everywhere, at once."""
-        wanted = _uuid(request.match_info["account"])
+        wanted = uuid_of(request, "account")
         async with self._sessions.begin() as session:
             await session.run_sync(_revoke_sessions, signed_in(request).actor, wanted)
         return web.Response(status=204)
@@ -131,7 +132,7 @@ class AdminStaff:
     @access("admin")
     async def remove(self, request: web.Request) -> web.Response:
         """They cannot log in any more; what they wrote keeps their name."""
-        wanted = _uuid(request.match_info["account"])
+        wanted = uuid_of(request, "account")
         async with self._sessions.begin() as session:
             await session.run_sync(remove_member, signed_in(request).actor, wanted)
         return web.Response(status=204)
@@ -236,13 +237,6 @@ def _member(member: Member, me: SignedIn) -> payloads.MemberOut:
 
 def _minutes(span: timedelta) -> int:
     return int(span.total_seconds() // 60)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _nobody() from error
 
 
 def _nobody() -> Refusal:

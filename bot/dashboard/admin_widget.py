@@ -17,6 +17,7 @@ from bot.dashboard.connections import ConnectionRefused, Connections
 from bot.dashboard.signed_in import signed_in
 from bot.privacy.audit import Actor, note
 from bot.tables import Inbox
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.headers import PAGE_POLICY
 from bot.web.refusals import Refusal
@@ -61,7 +62,7 @@ class AdminWidget:
     @access("supervisor")
     async def read(self, request: web.Request) -> web.Response:
         """The settings, and what to paste into the shop's pages."""
-        inbox_id = _uuid(request.match_info["id"])
+        inbox_id = uuid_of(request, "id")
         async with self._sessions() as session:
             inbox = await session.run_sync(_chat_inbox, inbox_id)
         return answer_with(self._told(inbox))
@@ -70,7 +71,7 @@ class AdminWidget:
     async def change(self, request: web.Request) -> web.Response:
         """In force for whoever opens a page from now on."""
         asked = await read_json(request, WidgetIn, MAX_BODY_BYTES)
-        inbox_id, actor = _uuid(request.match_info["id"]), signed_in(request).actor
+        inbox_id, actor = uuid_of(request, "id"), signed_in(request).actor
         async with self._sessions.begin() as session:
             inbox = await session.run_sync(self._change, actor, inbox_id, asked.root)
         return answer_with(self._told(inbox))
@@ -78,7 +79,7 @@ class AdminWidget:
     @access("supervisor")
     async def preview(self, request: web.Request) -> web.Response:
         """An empty page with the widget on it, to be shown inside the settings' page."""
-        inbox_id = _uuid(request.match_info["id"])
+        inbox_id = uuid_of(request, "id")
         async with self._sessions() as session:
             inbox = await session.run_sync(_chat_inbox, inbox_id)
         page = (
@@ -114,13 +115,6 @@ def _chat_inbox(session: Session, inbox_id: UUID, *, lock: bool = False) -> Inbo
     if inbox is None or inbox.channel != "chat":
         raise _nothing()
     return inbox
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _nothing() from error
 
 
 def _nothing() -> Refusal:

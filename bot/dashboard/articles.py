@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import knowledge_payloads as payloads
-from bot.dashboard.changes import uuid_of
 from bot.dashboard.markdown import render
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.knowledge.articles import Put, delete_article, index_status, put_article
 from bot.privacy.audit import note
 from bot.queue import Queue
 from bot.tables import Article, ArticleDraft, Collection, Inbox, InboxCollection, Passage
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

@@ -10,12 +10,13 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
-from bot import conversations, transcripts
+from bot import conversations
 from bot.conversations import ConversationError
 from bot.dashboard.rows import read_row
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.events import Advance, Publisher
 from bot.queue import Queue
+from bot.web.addressed import find, number_of
 from bot.web.bodies import answer_with
 from bot.web.refusals import Refusal
 
@@ -61,27 +62,3 @@ class Changes:
                     await asyncio.to_thread(
                         self._queue.enqueue_answer, advance.conversation_id, channel
                     )
-
-
-def find(session: Session, number: int) -> UUID:
-    """The id behind the number that people say. Raises a 404 Refusal."""
-    found = transcripts.find_by_number(session, number)
-    if found is None:
-        raise Refusal(404, "not_found", f"There is no conversation {number}.")
-    return found
-
-
-def number_of(request: web.Request) -> int:
-    """The conversation's number in the address. Raises a 404 Refusal."""
-    text = request.match_info["number"]
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise Refusal(404, "not_found", "A conversation has a number.")
-    return int(text)
-
-
-def uuid_of(request: web.Request, name: str) -> UUID:
-    """An id in the address. Raises a 404 Refusal."""
-    try:
-        return UUID(request.match_info[name])
-    except ValueError as error:
-        raise Refusal(404, "not_found", "There is nothing with this id.") from error

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from bot import conversations
 from bot.conversations import ConversationError
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.changes import Changes, uuid_of
+from bot.dashboard.changes import Changes
 from bot.dashboard.rows import names_of, read_rows, row_query
 from bot.dashboard.signed_in import signed_in
 from bot.events import Advance
 from bot.privacy.audit import note
 from bot.tables import Contact, ContactIdentity, Conversation, Inbox
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from bot import conversations
 from bot.conversations import ConversationError
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.changes import Changes, find, number_of
+from bot.dashboard.changes import Changes
 from bot.dashboard.reading import read_conversation, read_messages
 from bot.dashboard.replies import read_reply
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.events import Advance
 from bot.tables import Agent, now
+from bot.web.addressed import find, number_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

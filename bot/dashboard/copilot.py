@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import knowledge_payloads as payloads
-from bot.dashboard.changes import find, number_of
 from bot.dashboard.copilot_runs import CopilotRuns, Wanted
 from bot.dashboard.desk_payloads import Nothing
 from bot.dashboard.signed_in import signed_in
 from bot.tables import CopilotFeedback, CopilotRun
+from bot.web.addressed import find, number_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from bot.answering.copilot import impersonal
 from bot.answering.language import written_language
 from bot.dashboard import knowledge_payloads as payloads
-from bot.dashboard.changes import find, number_of, uuid_of
 from bot.dashboard.desk_payloads import Nothing
 from bot.dashboard.signed_in import signed_in
 from bot.dashboard.why import find_message
@@ -33,6 +32,7 @@ from bot.tables import (
     SettledQuestion,
     new_id,
 )
+from bot.web.addressed import find, number_of, uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

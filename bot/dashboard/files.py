@@ -10,8 +10,8 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.changes import number_of, uuid_of
 from bot.originals import read_file, read_original
+from bot.web.addressed import number_of, uuid_of
 from bot.web.bodies import answer_with
 from bot.web.refusals import Refusal
 from bot.web.rules import access

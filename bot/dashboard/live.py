@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.changes import find, number_of
 from bot.dashboard.feed import Feed
 from bot.dashboard.inbox import read_counts
 from bot.dashboard.presence import Presence, say
@@ -22,6 +21,7 @@ from bot.dashboard.reading import changed_messages
 from bot.dashboard.sessions import is_in_force
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.events import Hub, Publisher, conversation_topic, draft_topic, presence_topic
+from bot.web.addressed import find, number_of
 from bot.web.bodies import read_json
 from bot.web.event_stream import Drain, EventStream, next_payload, open_stream
 from bot.web.rules import access

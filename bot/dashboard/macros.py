@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.changes import find, number_of, uuid_of
 from bot.dashboard.signed_in import signed_in
 from bot.privacy.audit import note
 from bot.tables import Contact, Conversation, Inbox, Macro
+from bot.web.addressed import find, number_of, uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal
 from bot.web.rules import access

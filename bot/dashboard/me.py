@@ -27,6 +27,7 @@ from bot.dashboard.sessions import (
 from bot.dashboard.signed_in import SignedIn, signed_in
 from bot.privacy.audit import note
 from bot.tables import Account
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.refusals import Refusal, refuse_too_many
 from bot.web.rules import access
@@ -149,7 +150,7 @@ class MyAccount:
     async def revoke_one(self, request: web.Request) -> web.Response:
         """One of their own; nobody else's can be named here."""
         agent = signed_in(request)
-        wanted = _uuid(request.match_info["session"])
+        wanted = uuid_of(request, "session")
         async with self._sessions.begin() as session:
             if not await session.run_sync(revoke, agent.account_id, wanted):
                 raise _no_session()
@@ -278,13 +279,6 @@ def _secure_anew(session: Session, agent: SignedIn, action: str) -> str:
     token = rotate(session, agent.session_id)
     note(session, agent.actor, action, str(agent.account_id))
     return token
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _no_session() from error
 
 
 def _no_session() -> Refusal:

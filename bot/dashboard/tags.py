@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot import conversations
 from bot.dashboard import desk_payloads as payloads
-from bot.dashboard.changes import Changes, uuid_of
+from bot.dashboard.changes import Changes
 from bot.dashboard.signed_in import signed_in
 from bot.privacy.audit import note
 from bot.tables import ConversationTag, Tag
+from bot.web.addressed import uuid_of
 from bot.web.bodies import answer_with, read_json
 from bot.web.rules import access
 

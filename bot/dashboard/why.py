@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from bot.answering.resting import rest_of
 from bot.dashboard import knowledge_payloads as payloads
-from bot.dashboard.changes import find, number_of, uuid_of
 from bot.knowledge.sentences import split_prose
 from bot.tables import AnswerRun, Event, Message
 from bot.tables import Passage as PassageRow
 from bot.tracing import RunTrace, trace_run
+from bot.web.addressed import find, number_of, uuid_of
 from bot.web.bodies import answer_with
 from bot.web.refusals import Refusal
 from bot.web.rules import access
