@@ -10,6 +10,7 @@ from typing import IO, Any, TextIO
 from urllib.parse import urlsplit
 
 from bot.instance import ApiAccess
+from bot.messages import append_sentence
 from bot.terminal_text import visible, visible_line
 
 # A worker keeps its own deadline; this is for a web process that says nothing at all.
@@ -33,17 +34,18 @@ def ask(
 ) -> dict[str, Any]:
     """Ask and write the sentences to `out` as they come; returns the response. Raises AskError."""
     result: dict[str, Any] | None = None
-    wrote = False
+    told = ""
     for event in stream_answer(api, question, inbox, locale):
         if event.name == "sentence":
-            out.write(_gap(wrote, event.data["text"]) + visible(event.data["text"]))
+            longer = append_sentence(told, event.data["text"])
+            out.write(visible(longer[len(told) :]))
             out.flush()
-            wrote = True
+            told = longer
         elif event.name == "result":
             result = event.data
     if result is None:
         raise AskError("The stream ended before the answer did: ask again.")
-    if not wrote:
+    if not told:
         out.write(visible(result["text"]))
     out.write("\n")
     return result
@@ -101,13 +103,6 @@ def source_lines(result: Mapping[str, Any]) -> list[str]:
     ]
     said = {"answer": [], "clarify": ["  (a question back)"], "handoff": ["  (handed to a person)"]}
     return [*lines, *said.get(result["action"], [])]
-
-
-def _gap(wrote: bool, text: str) -> str:
-    """Sentences are apart by a space; Chinese ones, and new lines, are not."""
-    if not wrote or text.startswith("\n") or ord(text[:1] or " ") > 0x2E80:
-        return ""
-    return " "
 
 
 def _connect(url: str) -> http.client.HTTPConnection:

@@ -145,3 +145,21 @@ class Reply:
     thread: str | None = None
     is_growing: bool = False
     card: HandoffCard | None = None
+
+
+def append_sentence(text: str, sentence: str) -> str:
+    """The text with one more sentence, as every channel shows it.
+
+    A blank stands between two sentences, none after a Chinese or Japanese one; what follows a
+    table's row, or another piece that no sign ends, begins a paragraph. The widget joins alike.
+    """
+    if not text or text.endswith("\n") or sentence.startswith("\n"):
+        return text + sentence
+    if text.rstrip(_CLOSING)[-1:] not in _ENDS:
+        return f"{text}\n\n{sentence}"
+    return text + sentence if ord(text[-1]) > FIRST_EAST_ASIAN else f"{text} {sentence}"
+
+
+FIRST_EAST_ASIAN = 0x2E80
+_ENDS = frozenset(".!?…:;。！？：；")
+_CLOSING = "*_`)\"'”’」』）"

@@ -231,9 +231,27 @@ def _fit(
 
 def told_verbatim(found: Found) -> tuple[Evidence, ...]:
     """What is told where no model phrases it: the best sentence, and those that are near it."""
-    best = found.evidence[0].score
-    near = [each for each in found.evidence if best - each.score <= NEAR]
+    best = found.evidence[0]
+    near = [
+        each
+        for each in found.evidence
+        if best.score - each.score <= NEAR and not _is_lesser_row(each, best)
+    ]
     return tuple(near[:MAX_TOLD])
+
+
+def _is_lesser_row(each: Evidence, best: Evidence) -> bool:
+    """Whether it stands in the best one's table or list and has fewer of the question's words.
+
+    Who asks for the price to Germany is not helped by the row of Norway.
+    """
+    return (
+        each.passage.passage_id == best.passage.passage_id
+        and each.sentence.context == best.sentence.context
+        and _is_fragment(each.support.text)
+        and _is_fragment(best.support.text)
+        and each.coverage < best.coverage
+    )
 
 
 def level_cosine(question: Question, passage: FoundPassage) -> float:

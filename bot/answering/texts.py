@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from typing import Literal
+
+from bot.messages import append_sentence
 
 Phrase = Literal[
     "lead_in", "clarify", "clarify_between", "greeting", "thanks",
@@ -134,10 +138,6 @@ def say(phrase: Phrase, language: str, **values: str) -> str:
     return _TEXTS.get(language, _TEXTS["en"])[phrase].format(**values)
 
 
-def joined(sentences: list[str]) -> str:
-    """Sentences as one text: a blank between them, none after Chinese or Japanese punctuation."""
-    text = ""
-    for sentence in sentences:
-        separator = "" if not text or text[-1] in "。！？：；" else " "
-        text += separator + sentence
-    return text
+def joined(sentences: Sequence[str]) -> str:
+    """Sentences as one text."""
+    return reduce(append_sentence, sentences, "")

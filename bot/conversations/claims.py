@@ -30,7 +30,7 @@ from bot.conversations.steps import (
     record_event,
 )
 from bot.events import Advance
-from bot.messages import ChannelName, Turn
+from bot.messages import ChannelName, Turn, append_sentence
 from bot.policy import Policy
 from bot.tables import AnswerRun, Conversation, Delivery, Event, Inbox, Message, new_id, now
 
@@ -341,7 +341,7 @@ def _say(
             reply_to=claim.reply_to,
         )
     else:
-        reply.text = _join(reply.text, sentence)
+        reply.text = append_sentence(reply.text, sentence)
     record_event(session, conversation, "sentence", reply, text=sentence)
     return reply
 
@@ -436,10 +436,3 @@ def _release(conversation: Conversation, claim: Claim, waiting: Sequence[Message
     conversation.leased_until = None
     left = [m for m in waiting if m.id not in claim.message_ids]
     conversation.unanswered_since = left[0].created_at if left else None
-
-
-def _join(text: str, sentence: str) -> str:
-    """Chinese and Japanese sentences follow each other without a space; a line break stays."""
-    if not text or text.endswith("\n") or sentence.startswith("\n"):
-        return text + sentence
-    return text + sentence if ord(text[-1]) > 0x2E80 else f"{text} {sentence}"

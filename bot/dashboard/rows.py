@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, exists, false, func, lateral, select, true
+from sqlalchemy import Select, exists, false, func, lateral, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from bot.conversations import tags_of
@@ -23,8 +23,10 @@ _newest = lateral(
     .where(
         _Said.conversation_id == Conversation.id,
         _Said.state.not_in(("replaced", "discarded", "approved")),
-        # A reminder of ours must not stand before what the customer said.
+        # Whoever waits for a person is shown with their own words: not with the bot's farewell or
+        # a reminder of ours.
         _Said.author != "system",
+        or_(Conversation.waiting_since.is_(None), _Said.author == "contact"),
     )
     .order_by(_Said.seq.desc())
     .limit(1)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering import prompt
+from bot.answering import evidence, prompt
 from bot.answering.answer import answer
 from bot.answering.decide import Decision, decide
-from bot.answering.evidence import gather
+from bot.answering.evidence import gather, told_verbatim
 from bot.answering.query import read_questions
-from tests.bot.answering.fakes import Article, FakeEngine, FakeKnowledge, ask, run
+from tests.bot.answering.fakes import INBOX, Article, FakeEngine, FakeKnowledge, ask, run
 
 RETURNS = Article(
     "returns",
@@ -272,3 +272,19 @@ def test_the_system_prompt_never_changes_with_the_conversation() -> None:
 def test_no_message_and_no_model_output_breaks_the_stream(message: str, output: str) -> None:
     _, outcome = run(answer(ask(message), SHOP, FakeEngine([output])))
     assert outcome.text
+
+
+COSTS = Article(
+    "costs",
+    "What delivery costs",
+    "| To | Price |\n|---|---|\n| Germany | 6.95 EUR |\n| Norway | 14.95 EUR |\n| Italy | 8.95 EUR |",
+)
+
+
+def test_of_a_table_the_row_that_was_asked_for_is_told_and_not_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evidence, "NEAR", 100.0)  # as if every sentence came as near
+    [asked] = read_questions(ask("What does delivery to Norway cost?").turns, 1)
+    told = told_verbatim(gather(asked, INBOX, FakeKnowledge([COSTS])))
+    assert [each.sentence.text for each in told] == ["To: Norway; Price: 14.95 EUR"]

@@ -211,7 +211,7 @@ async def test_what_nobody_answers_is_told_to_the_staff_and_to_the_customer_once
     assert ("忘" if language == "zh" else "forgotten") in told[2].text
     [row] = [r for r in (await bea.get("/inbox"))["items"] if r["number"] == late]
     assert row["is_reminded"] is True
-    assert row["preview"]["author"] != "system", "a reminder hides nothing that was said"
+    assert row["preview"]["author"] == "contact", "a reminder hides nothing that was said"
 
 
 async def test_nobody_is_mailed_about_waiting(sessions: sessionmaker[Session]) -> None:

@@ -125,8 +125,11 @@ export class Talk {
   }
 }
 
-/** As the server joins sentences: Chinese ones follow each other without a space. */
+const ENDS = /[.!?…:;。！？：；][*_`)"'”’」』）]*$/;
+
+/** As the server joins sentences (`append_sentence` in bot/messages.py). */
 export function join(text: string, sentence: string): string {
   if (!text || text.endsWith("\n") || sentence.startsWith("\n")) return text + sentence;
+  if (!ENDS.test(text)) return `${text}\n\n${sentence}`;
   return (text.codePointAt(text.length - 1) ?? 0) > 0x2e80 ? text + sentence : `${text} ${sentence}`;
 }
