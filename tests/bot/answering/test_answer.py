@@ -277,7 +277,8 @@ def test_no_message_and_no_model_output_breaks_the_stream(message: str, output: 
 COSTS = Article(
     "costs",
     "What delivery costs",
-    "| To | Price |\n|---|---|\n| Germany | 6.95 EUR |\n| Norway | 14.95 EUR |\n| Italy | 8.95 EUR |",
+    "| To | Price |\n|---|---|\n"
+    "| Germany | 6.95 EUR |\n| Norway | 14.95 EUR |\n| Italy | 8.95 EUR |",
 )
 
 
