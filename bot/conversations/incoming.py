@@ -24,6 +24,7 @@ from bot.conversations.steps import (
 from bot.conversations.tagging import close_as_spam
 from bot.hours_told import tell_opening
 from bot.messages import IncomingMessage
+from bot.scripts import language_of_script
 from bot.tables import (
     Contact,
     ContactIdentity,
@@ -292,6 +293,8 @@ def _give_where_asked(
 ) -> None:
     if conversation.status != "pending":
         return
+    # No run reads what goes to people at once, and they too are told something by us.
+    conversation.language = conversation.language or language_of_script(message.text)
     if message.wants_person:
         give_to_people(session, conversation, "requested")
         _tell_when_closed(session, conversation)

@@ -185,7 +185,7 @@ def print_first_loads(browser: Browser, site: Site) -> None:
             context.add_cookies([cookie(site)])
         seen: list[Response] = []
         page = context.new_page()
-        page.on("response", seen.append)
+        page.on("response", lambda response, seen=seen: seen.append(response))
         page.goto(site.url + path)
         page.wait_for_timeout(FIRST_LOAD_MS)
         files = [each for each in seen if is_file(each)]

@@ -227,6 +227,17 @@ def test_asking_for_a_person_needs_no_worker(session: Session, inbox: UUID) -> N
     assert not recorded.answer_due
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("我想找人工客服。", "zh"), ("担当者をお願いします", "ja"), ("A person please", "")],
+)
+def test_whoever_asks_for_a_person_is_answered_in_their_script(
+    session: Session, inbox: UUID, text: str, language: str
+) -> None:
+    recorded = record_incoming(session, incoming(inbox, text, wants_person=True))
+    assert session.get_one(Conversation, recorded.conversation_id).language == language
+
+
 def test_an_automatic_message_is_stored_and_never_answered(session: Session, inbox: UUID) -> None:
     recorded = record_incoming(session, incoming(inbox, "Out of office", is_automatic=True))
     assert not recorded.answer_due
