@@ -180,20 +180,30 @@ def print_first_loads(browser: Browser, site: Site) -> None:
     """What the first load of each page fetches, without what the API answers."""
     print(f"\n{'first load':22} {'files':>6}  gzipped")
     for name, path in PAGES.items():
-        context = browser.new_context()
-        if name != "log-in":
-            context.add_cookies([cookie(site)])
-        seen: list[Response] = []
-        page = context.new_page()
-        page.on("response", lambda response, seen=seen: seen.append(response))
-        page.goto(site.url + path)
-        page.wait_for_timeout(FIRST_LOAD_MS)
-        files = [each for each in seen if is_file(each)]
-        size = sum(len(gzip.compress(each.body(), 9)) for each in files)
+        sizes = first_load(browser, site, path, signed_in=name != "log-in")
         of_desk = path.startswith("/desk")
-        told = tell(size, FIRST_LOAD_BYTES, "bytes") if of_desk else f"{size} bytes"
-        print(f"{name:22} {len(files):6}  {told}")
-        context.close()
+        size = sum(sizes)
+        told = tell(size, FIRST_LOAD_BYTES, "bytes") if of_desk else f"{size:,} bytes"
+        print(f"{name:22} {len(sizes):6}  {told}")
+
+
+def first_load(browser: Browser, site: Site, path: str, *, signed_in: bool) -> list[int]:
+    """The gzipped size of each file that a page asks for with an empty cache."""
+    seen: list[Response] = []
+
+    def note(response: Response) -> None:
+        seen.append(response)
+
+    context = browser.new_context()
+    if signed_in:
+        context.add_cookies([cookie(site)])
+    page = context.new_page()
+    page.on("response", note)
+    page.goto(site.url + path)
+    page.wait_for_timeout(FIRST_LOAD_MS)
+    sizes = [len(gzip.compress(each.body(), 9)) for each in seen if is_file(each)]
+    context.close()
+    return sizes
 
 
 def is_file(response: Response) -> bool:
