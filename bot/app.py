@@ -37,6 +37,7 @@ from bot.database import (
 from bot.delivery import deliver_pending, is_due
 from bot.events import ANYTHING, Hub, Publisher
 from bot.intake import Intake
+from bot.letters import Post, send_letters
 from bot.logs import configure
 from bot.messages import ChannelName
 from bot.queue import Queue
@@ -60,9 +61,10 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 DRAIN_SECONDS = 25.0
-# Twice as many are opened at most: what mail is read and stored with at one time.
-THREADED_CONNECTIONS = 2
+# Twice as many are opened at most: what messages are stored with, and mail is read with.
+THREADED_CONNECTIONS = 4
 DELIVERY_PAUSE_SECONDS = 1.0
+LETTERS_PAUSE_SECONDS = 2.0
 # Bells make a delivery start at once; this often is enough, however many of them ring.
 SHORTEST_DELIVERY_PAUSE_SECONDS = 0.1
 # So many sends of one channel at once; what goes to one place keeps its order all the same.
@@ -83,8 +85,19 @@ class Parts:
     publisher: Publisher
     drain: Drain
     redis: redis.asyncio.Redis
+    intake: Intake
     environ: Mapping[str, str]
     settings: Settings
+
+    async def close(self) -> None:
+        """End every connection and thread; nothing of it is used any more."""
+        await asyncio.to_thread(self.intake.close)
+        await self.hub.close()
+        await self.redis.aclose()
+        await self.engine.dispose()
+        self.threaded.kw["bind"].dispose()
+        self.publisher.close()
+        self.queue.close()
 
 
 def make_chat(parts: Parts) -> ChatChannel:
@@ -171,7 +184,7 @@ def build_web(settings: Settings) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[tell_refusals, guards])
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(share_with_any_page)
-    receive = Intake(parts.sessions, parts.queue, parts.publisher).receive
+    receive = parts.intake.receive
     others = [make(parts) for name, make in CHANNELS.items() if name not in ("chat", "slack")]
     served: list[Channel] = [chat, slack, *others]
     for channel in served:
@@ -194,14 +207,17 @@ def build_parts(settings: Settings) -> Parts:
             "or name yours."
         )
     engine, keyring = make_async_engine(settings.database_url), keyring_of_settings(settings)
+    threaded = make_sessions(make_engine(settings.database_url, THREADED_CONNECTIONS), keyring)
     redis_url = redis_py_url(settings.redis_url)
+    queue, publisher = Queue(settings.redis_url), Publisher(redis_url)
     return Parts(
         engine=engine,
         sessions=make_async_sessions(engine, keyring),
-        threaded=make_sessions(make_engine(settings.database_url, THREADED_CONNECTIONS), keyring),
+        threaded=threaded,
         hub=Hub(redis_url),
-        queue=Queue(settings.redis_url),
-        publisher=Publisher(redis_url),
+        queue=queue,
+        publisher=publisher,
+        intake=Intake(threaded, queue, publisher),
         drain=Drain(),
         redis=redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2),
         environ=os.environ,
@@ -217,22 +233,13 @@ async def _run_parts(parts: Parts, chat: ChatChannel, feed: Feed) -> AsyncIterat
     ]
     yield
     await _cancel(tasks)
-    await _close(parts)
+    await parts.close()
 
 
 async def _begin_drain(parts: Parts) -> None:
     # Streams end at once and their browsers come back elsewhere; other requests are finished.
     parts.drain.begin()
     parts.hub.wake_all()
-
-
-async def _close(parts: Parts) -> None:
-    await parts.hub.close()
-    await parts.redis.aclose()
-    await parts.engine.dispose()
-    parts.threaded.kw["bind"].dispose()
-    parts.publisher.close()
-    parts.queue.close()
 
 
 def _checks(parts: Parts) -> dict[str, Check]:
@@ -272,16 +279,23 @@ async def _run_channels(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    receive = Intake(parts.sessions, parts.queue, parts.publisher, parts.threaded).receive
+    receive = parts.intake.receive
     await parts.hub.start()
     listeners = [
         asyncio.create_task(_listen(name, channel, receive)) for name, channel in channels.items()
     ]
     try:
-        await deliver_until(stop, parts.sessions, channels, parts.hub)
+        await asyncio.gather(
+            deliver_until(stop, parts.sessions, channels, parts.hub),
+            *(
+                send_letters_until(stop, parts.sessions, channel)
+                for channel in channels.values()
+                if isinstance(channel, EmailChannel)
+            ),
+        )
     finally:
         await _cancel(listeners)
-        await _close(parts)
+        await parts.close()
 
 
 async def _listen(name: str, channel: Channel, receive: Receive) -> None:
@@ -312,6 +326,20 @@ async def deliver_until(
         for task in _lanes(stop, sessions, {name: channel}, hub)
     ]
     await asyncio.gather(stop.wait(), *work)
+
+
+async def send_letters_until(
+    stop: asyncio.Event, sessions: async_sessionmaker[AsyncSession], post: Post
+) -> None:
+    """Send letters to the staff; few are ever written, so no bell rings for them."""
+    while not stop.is_set():
+        pause_s = LETTERS_PAUSE_SECONDS
+        try:
+            await send_letters(sessions, post)
+        except SQLAlchemyError as error:
+            log.warning("letters wait for the database error=%s", type(error).__name__)
+            pause_s = AWAY_PAUSE_SECONDS
+        await _pause(stop, pause_s, None)
 
 
 def _lanes(

@@ -99,7 +99,7 @@ def source_lines(result: Mapping[str, Any]) -> list[str]:
         f"  [{number}] {visible_line(citation['title'])}  {citation['score']:.2f}"
         + (f"  {visible_line(citation['url'])}" if citation.get("url") else "")
         for number, citation in enumerate(result["citations"], 1)
-        if citation["used"]
+        if citation["used"] or citation.get("suggested")
     ]
     said = {"answer": [], "clarify": ["  (a question back)"], "handoff": ["  (handed to a person)"]}
     return [*lines, *said.get(result["action"], [])]

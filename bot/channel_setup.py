@@ -13,8 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
+from bot.channel_states import mailbox_steps, slack_problem, slack_steps
+from bot.conversations import SIMULATED
 from bot.dashboard.admin_payloads import MailboxForm, MailboxShown, MailServer
-from bot.dashboard.connections import ConnectionRefused, Probe
+from bot.dashboard.connections import ConnectionRefused, Probe, Sender, Steps
 from bot.knowledge.articles import IndexStatus, index_status
 from bot.messages import ChannelName
 from bot.tables import Inbox, MailboxWatermark
@@ -63,15 +65,38 @@ class ChannelSetup:
         return [*found, _articles(articles)]
 
     def problem(self, session: Session, inbox: Inbox) -> str | None:
-        """What the database knows: a mailbox that cannot be used, or that was not read."""
+        """A mailbox that cannot be used or was not read, a secret of Slack that is not there."""
+        if inbox.channel == "slack":
+            return slack_problem(inbox, self._environ)
         if inbox.channel != "email":
             return None
         try:
-            find_mailbox(session, inbox.id)
+            if find_mailbox(session, inbox.id).setting.imap is None:
+                return None  # what is said of a mailbox that it had once is no problem any more
         except MailboxError as error:
             return str(error)
         query = select(MailboxWatermark.error).where(MailboxWatermark.inbox_id == inbox.id)
         return next((error for error in session.scalars(query) if error), None)
+
+    def steps(self, session: Session, inbox: Inbox) -> Steps | None:
+        """From the settings alone; `test` tries them."""
+        if inbox.channel == "slack":
+            return slack_steps(inbox, self._public_url)
+        if inbox.channel == "email":
+            return mailbox_steps(inbox.name, _known(session, inbox.name))
+        return None
+
+    def sender(self, session: Session) -> Sender | None:
+        """The oldest mailbox with an SMTP server whose settings can be used; no simulated one."""
+        query = select(Inbox).where(Inbox.channel == "email").order_by(Inbox.created_at, Inbox.name)
+        for inbox in session.scalars(query):
+            try:
+                setting = find_mailbox(session, inbox.id).setting
+            except MailboxError:
+                continue
+            if setting.smtp is not None and not inbox.settings.get(SIMULATED):
+                return Sender(inbox.id, setting.address)
+        return None
 
     def show_widget(self, inbox: Inbox) -> dict[str, Any]:
         """Ours where the stored ones cannot be used."""

@@ -115,6 +115,8 @@ def _options(pool_size: int) -> dict[str, Any]:
         # All are kept: one that is opened for a single use costs more than ten messages.
         "pool_size": 2 * pool_size,
         "max_overflow": 0,
+        # The last one used is used next: its statements are prepared and planned, its caches warm.
+        "pool_use_lifo": True,
         "pool_timeout": 15,
         "hide_parameters": True,  # errors reach the log, and parameters hold text
         "connect_args": {"connect_timeout": CONNECT_TIMEOUT_S, "options": IDLE_LIMIT},

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.database import make_engine
 from bot.home import HomeLock
-from bot.local import EXTENSIONS
+from bot.local_postgres import EXTENSIONS
 from bot.machine import available_memory_bytes, port_is_free
 from bot.migrate import current_revision, head_revision
 from bot.model_files import (

@@ -59,7 +59,8 @@ class Case:
 
     `correct`: answered with a used citation among the expected and one of the expected phrases.
     `wrong`: answered otherwise, or answered where no answer may be given. `handed_off`: a handoff
-    or a question back where no answer may be given. `missed`: the same where one could be given.
+    or a question back where no answer may be given. `missed`: the same where one could be given;
+    `pointed` if it then names an expected article for reading.
     """
 
     question: Question
@@ -67,6 +68,7 @@ class Case:
     verdict: Verdict
     hit_at_1: bool
     hit_at_5: bool
+    pointed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Row:
     correct: Share
     wrong: Share
     handed_off: Share
+    pointed: Share
     hit_at_1: Share
     hit_at_5: Share
 
@@ -144,12 +147,15 @@ def evaluate(questions: Iterable[Question], ask: Ask) -> Iterator[Case]:
 def judge(question: Question, reply: Mapping[str, Any]) -> Case:
     """What a reply is worth, by the rules of `Case`."""
     ids = [citation["external_id"] for citation in reply["citations"]]
+    verdict = _verdict(question, reply)
+    suggested = {each["external_id"] for each in reply["citations"] if each.get("suggested")}
     return Case(
         question,
         reply,
-        _verdict(question, reply),
+        verdict,
         hit_at_1=bool(ids) and ids[0] in question.expected,
         hit_at_5=any(each in question.expected for each in ids[:5]),
+        pointed=verdict == "missed" and bool(suggested & set(question.expected)),
     )
 
 
@@ -211,6 +217,7 @@ def _row(group: str, cases: Sequence[Case]) -> Row:
         correct=Share.of(case.verdict == "correct" for case in cases),
         wrong=Share.of(case.verdict == "wrong" for case in cases),
         handed_off=Share.of(case.verdict in ("handed_off", "missed") for case in cases),
+        pointed=Share.of(case.pointed for case in cases),
         hit_at_1=Share.of(case.hit_at_1 for case in findable),
         hit_at_5=Share.of(case.hit_at_5 for case in findable),
     )
@@ -237,6 +244,7 @@ def as_object(cases: Sequence[Case]) -> dict[str, Any]:
                 "verdict": case.verdict,
                 "hit_at_1": case.hit_at_1,
                 "hit_at_5": case.hit_at_5,
+                "pointed": case.pointed,
                 "reply": dict(case.reply),
             }
             for case in cases
@@ -246,11 +254,12 @@ def as_object(cases: Sequence[Case]) -> dict[str, Any]:
 
 def render(cases: Sequence[Case]) -> Iterator[str]:
     """The table with its intervals, then the worst cases with their transcripts."""
-    heads = ("answered", "correct", "wrong", "handed off", "hit@1", "hit@5")
+    heads = ("answered", "correct", "wrong", "handed off", "pointed to", "hit@1", "hit@5")
     yield f"{'':34}{'n':>5}" + "".join(f"{head:>18}" for head in heads)
     for row in tabulate(cases):
-        shares = (row.answered, row.correct, row.wrong, row.handed_off, row.hit_at_1, row.hit_at_5)
-        yield f"{row.group:34}{row.questions:>5}" + "".join(map(_cell, shares))
+        shares = (row.answered, row.correct, row.wrong, row.handed_off, row.pointed)
+        cells = (*shares, row.hit_at_1, row.hit_at_5)
+        yield f"{row.group:34}{row.questions:>5}" + "".join(map(_cell, cells))
     for case in worst_cases(cases):
         yield ""
         yield from _transcript(case)
@@ -273,5 +282,5 @@ def _transcript(case: Case) -> Iterator[str]:
         f"; one of {list(question.expected_text)}" if question.expected_text else ""
     )
     for citation in reply["citations"][:2]:
-        mark = "used" if citation["used"] else "not used"
+        mark = "used" if citation["used"] else "named" if citation.get("suggested") else "not used"
         yield f"  cited ({mark}): {citation['external_id']}: {citation['quote'][:160]}"

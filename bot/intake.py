@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.conversations import Recorded, record_incoming
@@ -17,8 +19,9 @@ from bot.messages import MAX_TEXT_CHARS, ChannelName, IncomingMessage
 from bot.queue import BATCH_CHANNELS, Queue
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-
+THREADS = 8
 BATCH_RINGS_EVERY_S = 0.5
 
 
@@ -29,23 +32,22 @@ class MessageRefused(Exception):
 class Intake:
     """Receives messages for all channels.
 
-    With `threaded` sessions a message is recorded in a thread: half the work of a session on the
-    loop, and the loop stays free, for one more switch. It suits mail, of which there may be floods.
+    Each is recorded and rung for in one of THREADS threads: a session costs a fifth less there
+    than on the loop, and the loop stays free. They are the intake's own, so that a database that
+    hangs takes no thread from anything else.
     """
 
-    def __init__(
-        self,
-        sessions: async_sessionmaker[AsyncSession],
-        queue: Queue,
-        publisher: Publisher,
-        threaded: sessionmaker[Session] | None = None,
-    ) -> None:
+    def __init__(self, sessions: sessionmaker[Session], queue: Queue, publisher: Publisher) -> None:
         self._sessions = sessions
-        self._threaded = threaded
         self._queue = queue
         self._publisher = publisher
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
         self._batch_rung_at = float("-inf")
         self._late_bell: asyncio.Task[bool] | None = None
+
+    def close(self) -> None:
+        """End the threads, once what they do is done."""
+        self._threads.shutdown()
 
     async def receive(self, message: IncomingMessage) -> Recorded:
         """Store the message and ring for its answer. When this returns it is committed.
@@ -53,23 +55,26 @@ class Intake:
         Redelivery is harmless. Raises MessageRefused for what no adapter should let through.
         """
         _check(message)
-        try:
-            recorded = await self._record(message)
-        except IntegrityError:  # a concurrent copy was first: now it is there to be found
-            recorded = await self._record(message)
-        rings = recorded.answer_due and self._is_time_to_ring(recorded, message)
-        await asyncio.to_thread(self._ring, recorded, message, rings)
+        recorded = await self._run(self._take, message)
+        if recorded.answer_due and message.channel in BATCH_CHANNELS:
+            await self._ring_in_time(recorded.conversation_id, message.channel)
         return recorded
 
-    async def _record(self, message: IncomingMessage) -> Recorded:
-        if self._threaded is not None:
-            return await asyncio.to_thread(_record_with, self._threaded, message)
-        async with self._sessions.begin() as session:
-            return await session.run_sync(record_incoming, message)
+    def _take(self, message: IncomingMessage) -> Recorded:
+        try:
+            recorded = self._record(message)
+        except IntegrityError:  # a concurrent copy was first: now it is there to be found
+            recorded = self._record(message)
+        self._ring(recorded, message)
+        return recorded
 
-    def _ring(self, recorded: Recorded, message: IncomingMessage, rings: bool) -> None:
+    def _record(self, message: IncomingMessage) -> Recorded:
+        with self._sessions.begin() as session:
+            return record_incoming(session, message)
+
+    def _ring(self, recorded: Recorded, message: IncomingMessage) -> None:
         self._publisher.advanced(Advance(recorded.conversation_id, recorded.seq))
-        if rings:
+        if recorded.answer_due and message.channel not in BATCH_CHANNELS:
             self._queue.enqueue_answer(recorded.conversation_id, message.channel)
         log.info(
             "received conversation=%s message=%s new=%s",
@@ -78,31 +83,25 @@ class Intake:
             recorded.is_new,
         )
 
-    def _is_time_to_ring(self, recorded: Recorded, message: IncomingMessage) -> bool:
+    async def _ring_in_time(self, conversation_id: UUID, channel: ChannelName) -> None:
         """In a flood of mail a bell now and then is enough: who answers one goes on to the next.
 
         The last of a burst rings late rather than not at all.
         """
-        if message.channel not in BATCH_CHANNELS:
-            return True
         wait_s = self._batch_rung_at + BATCH_RINGS_EVERY_S - time.monotonic()
         if wait_s <= 0:
             self._batch_rung_at = time.monotonic()
-            return True
-        if self._late_bell is None or self._late_bell.done():
-            ringing = self._ring_late(wait_s, recorded.conversation_id, message.channel)
-            self._late_bell = asyncio.create_task(ringing)
-        return False
+            await self._run(self._queue.enqueue_answer, conversation_id, channel)
+        elif self._late_bell is None or self._late_bell.done():
+            self._late_bell = asyncio.create_task(self._ring_late(wait_s, conversation_id, channel))
 
     async def _ring_late(self, wait_s: float, conversation_id: UUID, channel: ChannelName) -> bool:
         await asyncio.sleep(wait_s)
         self._batch_rung_at = time.monotonic()
-        return await asyncio.to_thread(self._queue.enqueue_answer, conversation_id, channel)
+        return await self._run(self._queue.enqueue_answer, conversation_id, channel)
 
-
-def _record_with(sessions: sessionmaker[Session], message: IncomingMessage) -> Recorded:
-    with sessions.begin() as session:
-        return record_incoming(session, message)
+    async def _run(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
 
 def _check(message: IncomingMessage) -> None:

@@ -83,7 +83,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """The passage that supports a reply. `score` is a calibrated probability in 0..1."""
+    """An article beside a reply, and what it says. `score` is a calibrated probability in 0..1.
+
+    `used`: the reply rests on it. `suggested`: the reply names it for reading, and a person
+    answers.
+    """
 
     external_id: str
     title: str
@@ -91,6 +95,17 @@ class Citation:
     score: float
     used: bool
     url: str | None = None
+    suggested: bool = False
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the customer sees it."""
+        return self.used or self.suggested
+
+    @property
+    def label(self) -> str:
+        """Its title; of a suggestion that cannot be opened, also what it says."""
+        return self.title if self.url or not self.suggested else f"{self.title}: {self.quote}"
 
 
 @dataclass(frozen=True, slots=True)

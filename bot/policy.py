@@ -16,11 +16,12 @@ Mode = Literal["answer", "draft", "acknowledge"]
 MODES: tuple[Mode, ...] = ("answer", "draft", "acknowledge")
 SETTING = "policy"
 
+ANSWER_AT = 0.5
+"""Sure enough to answer: what the bot says is calibrated; more likely right than wrong."""
+
+Sureness = Annotated[float, Field(ge=0.3, le=0.95)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 30)]
-# Who chats waits before the screen; who wrote a mail does not, and is not mailed about waiting.
-USUAL_REMINDER_MINUTES, USUAL_TELLING_MINUTES = 5, 15
-USUAL_MAIL_REMINDER_MINUTES = 240
 
 
 class PolicyError(ValueError):
@@ -40,14 +41,29 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """Minutes until the staff is reminded and until the customer is told; 0 is never."""
+
+    remind: int
+    tell: int
+
+
+# Who chats waits before the screen; who wrote a mail does not, and is not mailed about waiting.
+_USUAL_WAITS = Waits(remind=5, tell=15)
+_USUAL_MAIL_WAITS = Waits(remind=240, tell=0)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The behaviour of an inbox. Without `hours` somebody is always there.
 
+    The bot answers where the probability that the articles do is `answer_at` or more.
     When a person's conversation waits for `remind_after` the staff is reminded of it, after
     `tell_after` the customer is told that they wait; None is never.
     """
 
     mode: Mode = "answer"
+    answer_at: float = ANSWER_AT
     acknowledgement: str = ""
     hours: Hours | None = None
     holidays: tuple[Holiday, ...] = ()
@@ -88,6 +104,9 @@ class PolicySetting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Mode = "answer"
+    answer_at: Sureness = Field(
+        default=ANSWER_AT, description="How sure the bot must be to answer, as a probability."
+    )
     acknowledgement: Annotated[str, Field(max_length=4000)] = ""
     hours: Annotated[str, Field(max_length=1000)] = Field(
         default="", description="Such as `mon-fri 09:00-17:00, sat 10:00-14:00`; empty: always."
@@ -118,6 +137,14 @@ def setting_of(settings: Mapping[str, Any]) -> PolicySetting:
         raise PolicyError(f"The inbox's policy is wrong at {place}: {problem['msg']}") from error
 
 
+def answer_at_of(settings: Mapping[str, Any]) -> float:
+    """How sure the bot must be here; as usual where the settings cannot be used."""
+    try:
+        return setting_of(settings).answer_at
+    except PolicyError:
+        return ANSWER_AT
+
+
 def make_policy(setting: PolicySetting, channel: ChannelName) -> Policy:
     """The policy that a setting describes. Raises PolicyError."""
     try:
@@ -126,23 +153,24 @@ def make_policy(setting: PolicySetting, channel: ChannelName) -> Policy:
         raise PolicyError(str(error)) from error
     return Policy(
         mode=setting.mode,
+        answer_at=setting.answer_at,
         acknowledgement=setting.acknowledgement.strip(),
         hours=hours,
         holidays=tuple(Holiday(each.day, each.text.strip()) for each in setting.holidays),
         budgets=_budgets(setting.budgets, channel),
-        remind_after=_span(
-            setting.remind_after_minutes,
-            USUAL_MAIL_REMINDER_MINUTES if channel == "email" else USUAL_REMINDER_MINUTES,
-        ),
-        tell_after=_span(
-            setting.tell_after_minutes, 0 if channel == "email" else USUAL_TELLING_MINUTES
-        ),
+        remind_after=_span(setting.remind_after_minutes, usual_waits(channel).remind),
+        tell_after=_span(setting.tell_after_minutes, usual_waits(channel).tell),
     )
 
 
 def with_policy(settings: Mapping[str, Any], setting: PolicySetting) -> dict[str, Any]:
     """The inbox's settings with this policy in them."""
     return {**settings, SETTING: setting.model_dump(mode="json", exclude_defaults=True)}
+
+
+def usual_waits(channel: ChannelName) -> Waits:
+    """What holds where an inbox of this channel says nothing."""
+    return _USUAL_MAIL_WAITS if channel == "email" else _USUAL_WAITS
 
 
 def _span(minutes: int | None, usual: int) -> timedelta | None:

@@ -332,7 +332,7 @@ def place_of(row: Sealing, column: str) -> str:
 
 def install(session_class: type[Session] | Any) -> None:
     """Seal pending text at every flush of sessions made by `session_class`."""
-    event.listen(session_class, "before_flush", _seal_pending)
+    event.listen(session_class, "before_flush", seal_pending)
     event.listen(session_class, "after_commit", _drop_fresh_keys)
     event.listen(session_class, "after_rollback", _drop_fresh_keys)
 
@@ -345,7 +345,8 @@ def keyring_of(session: Session) -> Keyring:
     return keyring
 
 
-def _seal_pending(session: Session, *_: object) -> None:
+def seal_pending(session: Session, *_: object) -> None:
+    """Seal the plain text that waits in the session's new and changed rows."""
     for row in [*session.new, *session.dirty]:
         if isinstance(row, Sealing):
             for column, value in _pending(row).items():

@@ -254,7 +254,7 @@ def message_lines(message: MessageView, contact_name: str) -> list[str]:
     lines = ["", f"{message.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {writer}{mark}"]
     lines += _indented(message.text)
     for citation in message.citations:
-        if citation.get("used", True):
+        if citation.get("used", True) or citation.get("suggested"):
             lines.append(f"    [{visible_line(str(citation.get('title', '')))}]")
     for file in message.attachments:
         warning = f" - {file.warning}" if file.warning else ""

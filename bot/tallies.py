@@ -7,7 +7,7 @@ counted anew when one of its conversations changed. A worker does both every min
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -126,6 +126,24 @@ def roll_up(session: Session) -> None:
         _move_mark(session, CONVERSATIONS, until)
 
 
+def hold_tallies(session: Session) -> None:
+    """Nobody counts until this transaction ends: for who moves what was counted."""
+    session.execute(text("select from tally_mark order by source for no key update"))
+
+
+def recount_inboxes(session: Session, inbox_ids: Sequence[UUID]) -> None:
+    """Count these inboxes anew, as far as the marks; for when the times of their rows were moved.
+
+    The caller holds the tallies since before that.
+    """
+    ids, marks = {"inbox_ids": list(inbox_ids)}, read_marks(session)
+    session.execute(text("delete from tally where inbox_id = any(:inbox_ids)"), ids)
+    for source in SOURCES:
+        span = _span(BEGINNING, marks.get(source.name, BEGINNING))
+        session.execute(_adding(source, "where inbox_id = any(:inbox_ids)"), span | ids)
+    _recount_days(session, session.execute(_DAYS_OF_INBOXES, ids).scalars().all())
+
+
 def count_newest(session: Session, marks: Mapping[str, datetime]) -> Iterator[Count]:
     """What stands behind the marks."""
     for source in SOURCES:
@@ -161,11 +179,12 @@ def _move_mark(session: Session, source: str, until: datetime) -> None:
     )
 
 
-def _adding(source: Source) -> TextClause:
+def _adding(source: Source, of: str = "") -> TextClause:
     return text(
         f"""
         insert into tally (day, inbox_id, measure, label, count)
         select * from ({source.counted}) as found (day, inbox_id, measure, label, count)
+        {of}
         on conflict (day, inbox_id, measure, label)
         do update set count = tally.count + excluded.count
         """  # noqa: S608 - our own three queries
@@ -201,6 +220,12 @@ _CHANGED_DAYS = text(
     """
     select distinct (created_at at time zone 'UTC')::date
     from conversation where updated_at >= :since
+    """
+)
+_DAYS_OF_INBOXES = text(
+    """
+    select distinct (created_at at time zone 'UTC')::date
+    from conversation where inbox_id = any(:inbox_ids)
     """
 )
 _FORGET_DAYS = text("delete from tally where day = any(:days) and measure = any(:measures)")
@@ -256,8 +281,11 @@ _COUNT_DAYS = """
 
 
 def _recount_conversations(session: Session, since: datetime) -> None:
-    days = list(session.execute(_CHANGED_DAYS, {"since": since}).scalars())
+    _recount_days(session, session.execute(_CHANGED_DAYS, {"since": since}).scalars().all())
+
+
+def _recount_days(session: Session, days: Sequence[date]) -> None:
     if days:
-        session.execute(_FORGET_DAYS, {"days": days, "measures": list(CONVERSATION_MEASURES)})
+        session.execute(_FORGET_DAYS, {"days": list(days), "measures": list(CONVERSATION_MEASURES)})
         bounds = [float(bound) for bound in FIRST_REPLY_BOUNDS]
-        session.execute(text(_COUNT_DAYS), {"days": days, "bounds": bounds})
+        session.execute(text(_COUNT_DAYS), {"days": list(days), "bounds": bounds})

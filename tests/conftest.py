@@ -21,13 +21,36 @@ from bot.local import LocalServers
 from bot.redis_url import redis_py_url
 from bot.sealing import Keyring, MasterKey
 from bot.settings import Settings
+from tests.databases import EmptiedDatabase
 
 TEMPLATE = "frontdesk_template"
 hypothesis.settings.register_profile("ci", derandomize=True)  # new finds are for developers
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 os.environ["COLUMNS"] = "120"  # tables fit the terminal; the tests' is the same everywhere
-_numbers = itertools.count(1)
+_WAITING = ("kill", "browser", "model")  # the longest first
+_AFTER_EACH = 4  # so that the last of twenty begins after half of the others
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores: much of a run waits for browsers and for processes that were killed."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait for processes among files that compute, and none of them near the end."""
+    files = [list(found) for _, found in itertools.groupby(items, lambda item: item.path)]
+    ranks = {mark: rank for rank, mark in enumerate(_WAITING)}
+    waiting = [file for file in files if _mark_of(file[0]) in ranks]
+    others = iter([file for file in files if _mark_of(file[0]) not in ranks])
+    waiting.sort(key=lambda file: ranks[_mark_of(file[0])])
+    mixed = ((file, *itertools.islice(others, _AFTER_EACH)) for file in waiting)
+    ordered = [*itertools.chain.from_iterable(mixed), *others]
+    items[:] = itertools.chain.from_iterable(ordered)
+
+
+def _mark_of(item: pytest.Item) -> str:
+    return next((mark for mark in _WAITING if item.get_closest_marker(mark)), "")
 
 
 @pytest.fixture(scope="session")
@@ -70,16 +93,27 @@ def template(servers: LocalServers, postgres: psycopg.Connection) -> str:
     return TEMPLATE
 
 
-@pytest.fixture
-def database_url(
+@pytest.fixture(scope="session")
+def emptied_database(
     servers: LocalServers, postgres: psycopg.Connection, template: str
-) -> Iterator[str]:
-    """A fresh migrated database of this test's own."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    # Copying the files takes a sixth of the time of Postgres's default, which logs every block.
-    _execute(postgres, f"create database {name} template {template} strategy file_copy")
-    yield _sibling(servers.database_url, name)
-    _execute(postgres, f"drop database {name} with (force)")
+) -> Iterator[EmptiedDatabase]:
+    def make(name: str) -> str:
+        # Copying files takes a sixth of the time of Postgres's default, which logs every block.
+        _execute(postgres, f"create database {name} template {template} strategy file_copy")
+        return _sibling(servers.database_url, name)
+
+    database = EmptiedDatabase(
+        make, lambda name: _execute(postgres, f"drop database {name} with (force)")
+    )
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database_url(emptied_database: EmptiedDatabase) -> Iterator[str]:
+    """A migrated database that is this test's own until it ends."""
+    yield emptied_database.lend()
+    emptied_database.take_back()
 
 
 @pytest.fixture

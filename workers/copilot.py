@@ -26,6 +26,7 @@ from bot.knowledge.found import FoundPassage
 from bot.knowledge.search import Fusion, HybridSearch
 from bot.knowledge.unanswered import read_unanswered, staff_replies
 from bot.messages import Turn
+from bot.policy import ANSWER_AT
 from bot.sealing import SealingError
 from bot.tables import Conversation, CopilotRun, Inbox, Message, now
 from workers.runtime import Runtime
@@ -55,6 +56,7 @@ class _Place:
 
     inbox_id: UUID
     company: str
+    answer_at: float = ANSWER_AT
 
 
 class CannotHelp(Exception):
@@ -292,7 +294,8 @@ def _bench_side(helper: _Helper, at: int) -> dict[str, Any]:
         helper.tell(side=at, sentence=sentence.text)
 
     inbox_id, turns = UUID(side["inbox_id"]), (Turn("contact", asked["question"]),)
-    outcome = _answer(helper, turns, knowledge, engine, tell, _Place(inbox_id, side["company"]))
+    place = _Place(inbox_id, side["company"], side["answer_at"])
+    outcome = _answer(helper, turns, knowledge, engine, tell, place)
     told = _told_side(outcome, said)
     helper.tell(side=at, result=told)
     return told
@@ -343,6 +346,7 @@ def _answer(
         turns=turns,
         timeout=helper.task.budget,
         unanswered=due,
+        answer_at=place.answer_at,
     )
     for item in helper.runtime.answer(request, knowledge, engine):
         if isinstance(item, Outcome):

@@ -19,11 +19,12 @@ from sqlalchemy.orm import Session
 from bot import conversations
 from bot.answering.acknowledge import acknowledge
 from bot.answering.outcome import AnswerRequest, CheckedSentence, Outcome
-from bot.conversations import BatchGrew, Claim, ConversationError, RunStopped
+from bot.conversations import BatchGrew, Claim, ConversationError, RunResult, RunStopped
 from bot.events import Advance, run_topic
 from bot.knowledge.articles import unindexed
 from bot.knowledge.indexing import embed_sentences, index_article
 from bot.messages import ChannelName, Turn
+from bot.policy import answer_at_of
 from bot.queue import AWAY, BATCH, BATCH_CHANNELS, INTERACTIVE
 from bot.tables import AnswerRun, Article, Inbox, now
 from workers.runtime import Runtime
@@ -147,6 +148,7 @@ def _request_of_claim(runtime: Runtime, claim: Claim) -> AnswerRequest:
         priority="batch" if claim.channel in BATCH_CHANNELS else "interactive",
         opening=claim.policy.opening_after(now()),
         acknowledgement=claim.policy.acknowledgement,
+        answer_at=claim.policy.answer_at,
     )
 
 
@@ -175,6 +177,7 @@ def _finish(
     _let_chats_pass(runtime, claim)
     citations = [asdict(citation) for citation in outcome.citations]
     text = last.text if last else None
+    result = _result_of(claim.run_id, outcome)
     with runtime.sessions.begin() as session:
         if outcome.action == "handoff":
             advance = conversations.finish_handoff(
@@ -186,12 +189,18 @@ def _finish(
                 language=outcome.language,
                 last=text,
                 merge_new=merge_new,
+                run_result=result,
             )
         else:
             advance = conversations.finish_reply(
-                session, claim, citations, outcome.language, last=text, merge_new=merge_new
+                session,
+                claim,
+                citations,
+                outcome.language,
+                last=text,
+                merge_new=merge_new,
+                run_result=result,
             )
-        _store(session, claim.run_id, outcome, reply_id=advance.reply_id)
     log.info(
         "answered conversation=%s action=%s reason=%s ttft_ms=%s total_ms=%.0f",
         claim.conversation_id,
@@ -246,8 +255,9 @@ def _answer_question(runtime: Runtime, run_id: UUID, request: AnswerRequest) -> 
     engine = runtime.engine_within(request.timeout / 2)
     for item in runtime.answer(request, runtime.knowledge, engine):
         if isinstance(item, Outcome):
+            found = _result_of(run_id, item)
             with runtime.sessions.begin() as session:
-                _store(session, run_id, item)
+                conversations.store_result(session, run_id, found.result, **found.columns)
         else:
             runtime.publisher.publish(run_topic(run_id), {"sentence": item.text})
 
@@ -270,6 +280,7 @@ def _claim_ask(session: Session, runtime: Runtime, run_id: UUID) -> AnswerReques
         turns=tuple(Turn(_author(turn["role"]), turn["text"]) for turn in asked["messages"]),
         timeout=runtime.answer_timeout,
         locale=asked.get("locale"),
+        answer_at=answer_at_of(inbox.settings),
     )
 
 
@@ -301,7 +312,7 @@ def public_result(run_id: UUID, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _store(session: Session, run_id: UUID, outcome: Outcome, reply_id: UUID | None = None) -> None:
+def _result_of(run_id: UUID, outcome: Outcome) -> RunResult:
     usage = outcome.usage
     result = {
         **public_result(run_id, outcome),
@@ -322,27 +333,24 @@ def _store(session: Session, run_id: UUID, outcome: Outcome, reply_id: UUID | No
         }
         for passage in outcome.passages
     ]
-    conversations.store_result(
-        session,
-        run_id,
-        result,
-        state="done",
-        reply_id=reply_id,
-        action=outcome.action,
-        reason=outcome.reason,
-        confidence=outcome.confidence,
-        language=outcome.language,
-        model=outcome.model,
-        evidence=evidence,
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        cached_tokens=usage.cached_tokens if usage else 0,
-        output_tokens=usage.output_tokens if usage else 0,
-        queue_ms=usage.queue_ms if usage else None,
-        ttft_ms=usage.ttft_ms if usage else None,
-        retrieval_ms=outcome.retrieval_ms,
-        first_sentence_ms=outcome.first_sentence_ms,
-        total_ms=outcome.total_ms,
-    )
+    columns = {
+        "state": "done",
+        "action": outcome.action,
+        "reason": outcome.reason,
+        "confidence": outcome.confidence,
+        "language": outcome.language,
+        "model": outcome.model,
+        "evidence": evidence,
+        "prompt_tokens": usage.prompt_tokens if usage else 0,
+        "cached_tokens": usage.cached_tokens if usage else 0,
+        "output_tokens": usage.output_tokens if usage else 0,
+        "queue_ms": usage.queue_ms if usage else None,
+        "ttft_ms": usage.ttft_ms if usage else None,
+        "retrieval_ms": outcome.retrieval_ms,
+        "first_sentence_ms": outcome.first_sentence_ms,
+        "total_ms": outcome.total_ms,
+    }
+    return RunResult(result, columns)
 
 
 # -- articles and the sweep ------------------------------------------------------------------

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from bot.answering import prompt, texts
-from bot.answering.citing import cite
+from bot.answering.citing import cite, suggest
 from bot.answering.decide import Decision, decide
 from bot.answering.engine import Engine, EngineError, Usage
-from bot.answering.evidence import Evidence, Found, gather, told_verbatim
+from bot.answering.evidence import Evidence, Found, gather, is_verbatim
 from bot.answering.ground import Asked, check_sentence
 from bot.answering.intent import read_intent
-from bot.answering.language import customer_language
+from bot.answering.language import customer_language, same_language
 from bot.answering.outcome import (
     Action,
     AnswerRequest,
@@ -32,9 +32,10 @@ from bot.answering.outcome import (
 from bot.answering.phrasing import SHORTEST_BUDGET, Phrasing, hear, translate
 from bot.answering.query import Question, read_questions
 from bot.answering.summary import summarize
+from bot.answering.telling import begins_list, is_step, tell
 from bot.answering.words import content_words, is_unsegmented
 from bot.hours_told import tell_opening
-from bot.messages import Turn
+from bot.messages import Citation, Turn
 
 FACTS = 4
 """Evidence sentences that the model is given for a question."""
@@ -46,6 +47,9 @@ _HANDOFF_PHRASES: dict[str, texts.Phrase] = {
     "wants_person": "wants_person", "failed": "failed", "engine": "engine",
     "own_order": "own_order", "serious": "serious", "partly": "partly",
 }  # fmt: skip
+_SUGGESTING = frozenset(("no_evidence", "engine", "partly"))
+"""Handoffs that name what may be read meanwhile: who wants a person, or writes of harm, wants none.
+"""
 
 
 def answer(request: AnswerRequest, knowledge: Knowledge, engine: Engine | None) -> AnswerStream:
@@ -84,9 +88,15 @@ class _Part:
         )
 
     @property
+    def told(self) -> tuple[Evidence, ...]:
+        """What answers by itself where no model words it."""
+        return tell(self.found)
+
+    @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """What the model is given, and what a reply may lean on."""
-        return self.found.evidence[:FACTS]
+        """What the model is given, and what a reply may lean on: also what it could mistake."""
+        told = self.told
+        return (*told, *(each for each in self.found.evidence[:FACTS] if each not in told))
 
 
 @dataclass(slots=True)
@@ -121,7 +131,7 @@ class _Run:
 
     def _look(self, question: Question) -> _Part:
         found = gather(question, self.request.inbox_id, self.knowledge)
-        return _Part(found, decide(found))
+        return _Part(found, decide(found, self.request.answer_at))
 
     def _look_in_english(self, engine: Engine, part: _Part) -> _Part:
         """Search again for the translated question; the better found of the two."""
@@ -144,7 +154,7 @@ class _Run:
         if self._budget() < SHORTEST_BUDGET:
             self.endings.append("deadline")
             return
-        written = prompt.compose_check(part.found.question, part.evidence)
+        written = prompt.compose_check(part.found.question, part.told)
         try:
             heard = hear(self.engine, written, self._budget(), self.request.priority)
         except EngineError:
@@ -195,6 +205,8 @@ class _Run:
         told = [texts.say(phrase, self.language)]
         if self.request.opening is not None:
             told.append(tell_opening(self.request.opening, self.language))
+        if titles := [each.title for each in self._citations(reason) if each.suggested]:
+            told.append(texts.suggest(titles, self.language))
         yield from self.close("handoff", texts.joined(told), reason)
 
     def close(self, action: Action, text: str, reason: str) -> AnswerStream:
@@ -203,16 +215,22 @@ class _Run:
         yield self._outcome(action, reason)
 
     def _tell(self, part: _Part) -> Iterator[CheckedSentence]:
-        """The model's sentences that pass their check, then the near evidence they left out."""
-        phrasing = Phrasing(part.evidence, self._asked(part))
-        if self.engine is not None:
+        """The model's sentences that pass their check, then the evidence they left out."""
+        evidence = part.evidence
+        phrasing = Phrasing(evidence, self._asked(part))
+        if self.engine is not None and not self._are_steps(part):
             yield from self._phrased(self.engine, part, phrasing)
         self.endings.append(phrasing.ending if self.engine else "no_engine")
-        for sentence in phrasing.verbatim(len(told_verbatim(part.found))):
+        for sentence in phrasing.verbatim(len(part.told)):
             yield from self._emit(sentence)
-        self.used += [part.evidence[index] for index in phrasing.used]
+        self.used += [evidence[index] for index in phrasing.used]
         self.rejected += phrasing.rejected
         self.usage = phrasing.usage or self.usage
+
+    def _are_steps(self, part: _Part) -> bool:
+        """Whether numbered steps answer, in the customer's language: no wording is better."""
+        best = part.found.evidence[0]
+        return is_step(best) and same_language(best.shown, self.language)
 
     def _phrased(
         self, engine: Engine, part: _Part, phrasing: Phrasing
@@ -238,14 +256,16 @@ class _Run:
         for text in self.request.shown:
             supports = [each.support for each in evidence]
             verdict = check_sentence(text, supports, self._asked(part))
-            verbatim = [each for each in evidence if each.shown == text]
+            verbatim = [each for each in evidence if is_verbatim(text, each.sentence)]
             if verdict.evidence is not None:
                 verbatim = verbatim or [evidence[verdict.evidence]]
             self.used += verbatim
         return any(each in self.used for each in evidence)
 
     def _emit(self, sentence: CheckedSentence) -> Iterator[CheckedSentence]:
-        """Yield a sentence unless it was shown before."""
+        """Yield a sentence unless it was shown before; an item on a line of its own."""
+        if self.shown and begins_list(sentence.text) and not sentence.text.startswith("\n"):
+            sentence = replace(sentence, text=f"\n{sentence.text}")
         if sentence.text in self.shown:
             return
         if self.first_sentence_ms is None:
@@ -273,7 +293,7 @@ class _Run:
             reason=reason,
             confidence=min((part.decision.probability for part in self.parts), default=0.0),
             language=self.language,
-            citations=cite(found, self.used),
+            citations=self._citations(reason),
             summary=summarize(reason, asked, found, told) if action == "handoff" else "",
             model=self.engine.model_name if self.engine and self.usage else None,
             usage=self.usage,
@@ -284,6 +304,10 @@ class _Run:
             rejected=tuple(self.rejected),
             query="\n".join(each.question.text for each in found),
         )
+
+    def _citations(self, reason: str) -> tuple[Citation, ...]:
+        citations = cite([part.found for part in self.parts], self.used)
+        return suggest(citations) if reason in _SUGGESTING else citations
 
     def _elapsed_ms(self) -> float:
         return 1000 * (time.monotonic() - self.started)

@@ -12,9 +12,7 @@ from bot.answering import calibration
 from bot.answering.evidence import Evidence, Found, crosses, figure_fit, level_cosine
 from bot.answering.figures import without_figures
 from bot.answering.words import content_words, is_unsegmented
-
-ANSWER_AT = 0.5
-"""The probability is calibrated, so this says: answer what is more likely right than wrong."""
+from bot.policy import ANSWER_AT
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +20,13 @@ class Decision:
     """Whether the articles answer the question.
 
     `chance` is the evidence's alone; `heard` is what the model, once it was asked, gave for the
-    evidence answering. Both are 0..1.
+    evidence answering. Both are 0..1. `answer_at` is how probable an answer must be.
     """
 
     chance: float
     features: Mapping[str, float]
     heard: float | None = None
+    answer_at: float = ANSWER_AT
 
     @property
     def probability(self) -> float:
@@ -39,7 +38,7 @@ class Decision:
 
     @property
     def answers(self) -> bool:
-        return self.probability >= ANSWER_AT
+        return self.probability >= self.answer_at
 
     @property
     def is_open(self) -> bool:
@@ -61,12 +60,12 @@ def _logistic(odds: float) -> float:
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
-def decide(found: Found) -> Decision:
+def decide(found: Found, answer_at: float = ANSWER_AT) -> Decision:
     """Whether the best evidence is good enough to be shown as an answer."""
     if not found.evidence:
-        return Decision(0.0, {})
+        return Decision(0.0, {}, answer_at=answer_at)
     features = measure(found, found.evidence[0])
-    return Decision(likelihood(features), features)
+    return Decision(likelihood(features), features, answer_at=answer_at)
 
 
 def likelihood(features: Mapping[str, float]) -> float:

@@ -374,6 +374,14 @@ def _in_one(piece: str, clauses: Sequence[str], asked_words: set[str]) -> bool:
     return any(subject <= _anchors(clause) for clause in nearest)
 
 
+def _row(sentence: str, evidence: Support, asked: Asked) -> bool:
+    """A row speaks of what its first cell names: ten years for backpacks is not `ten years`."""
+    if not _is_row(evidence.text) or not _speak_alike(sentence, evidence.text):
+        return True
+    about = set(_words_of(evidence.text.partition(";")[0].partition(":")[2]))
+    return not about or bool(about & {*_words_of(sentence), *_words_of(asked.question)})
+
+
 def _is_row(text: str) -> bool:
     """Whether the text is a table row, `Shop: Ghent; Sunday: closed`."""
     cells = text.split(";")
@@ -397,6 +405,7 @@ _CHECKS = (
     ("words", _words),
     ("scope", _scope),
     ("subject", _subjects),
+    ("row", _row),
 )
 
 

@@ -12,6 +12,7 @@ from bot.answering.engine import Usage
 from bot.hours import Opening
 from bot.knowledge.found import FoundPassage
 from bot.messages import Citation, Turn
+from bot.policy import ANSWER_AT
 
 Action = Literal["answer", "clarify", "handoff"]
 
@@ -34,7 +35,7 @@ class AnswerRequest:
 
     `unanswered` is how many of the last turns this reply answers; `timeout` bounds the run;
     `shown` are sentences an earlier run of this reply already showed; `opening` is set while
-    nobody is there, and says when somebody will be.
+    nobody is there, and says when somebody will be; `answer_at` is how sure an answer must be.
     """
 
     inbox_id: UUID
@@ -48,6 +49,7 @@ class AnswerRequest:
     priority: Literal["interactive", "batch"] = "interactive"
     opening: Opening | None = None
     acknowledgement: str = ""
+    answer_at: float = ANSWER_AT
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bot.answering.evidence import Evidence
 from bot.answering.ground import Asked, check_sentence
 from bot.answering.language import same_language
 from bot.answering.outcome import CheckedSentence, Rejected
+from bot.answering.telling import is_step, write
 from bot.answering.words import content_words, is_unsegmented
 
 MAX_SENTENCES = 3
@@ -27,9 +28,9 @@ Ending = Literal["told", "declined", "engine_failed", "deadline"]
 class Phrasing:
     """One question's evidence on its way to the customer; read the rest once it was iterated.
 
-    `evidence` is best first. `used` are the indices of what was told, `accepted` counts the
-    model's sentences among it. `ending` says how the model's part ended: `declined` when the
-    model says that the evidence does not answer.
+    `evidence` is what is told, in its order, then what is only near. `used` are the indices of
+    what was told, `accepted` counts the model's sentences among it. `ending` says how the model's
+    part ended: `declined` when the model says that the evidence does not answer.
     """
 
     evidence: Sequence[Evidence]
@@ -66,9 +67,15 @@ class Phrasing:
             generation.cancel()
 
     def verbatim(self, count: int) -> Iterator[CheckedSentence]:
-        """The best `count` evidence sentences themselves, as far as not told yet."""
-        for index in range(min(count, len(self.evidence))):
-            yield from self._show(index)
+        """The first `count` pieces of evidence themselves, as far as not told yet; all steps."""
+        left = [
+            index
+            for index in range(count)
+            if index not in self.used or is_step(self.evidence[index])
+        ]
+        told = write([self.evidence[index] for index in left])
+        for index, text in zip(left, told, strict=True):
+            yield from self._show(index, text)
 
     def _checked(self, generation: Generation) -> Iterator[CheckedSentence]:
         """Reads to the end even when it wants no more: usage is complete only then."""
@@ -97,13 +104,12 @@ class Phrasing:
             self.used.append(verdict.evidence)
         yield CheckedSentence(verdict.text, verdict.evidence, verbatim=False)
 
-    def _show(self, index: int) -> Iterator[CheckedSentence]:
-        if index in self.used:
-            return
-        if not self.used and not same_language(self.evidence[index].shown, self.asked.language):
+    def _show(self, index: int, text: str) -> Iterator[CheckedSentence]:
+        if not self.used and not same_language(text, self.asked.language):
             yield CheckedSentence(texts.say("lead_in", self.asked.language), None, verbatim=False)
-        self.used.append(index)
-        yield CheckedSentence(self.evidence[index].shown, index, verbatim=True)
+        if index not in self.used:
+            self.used.append(index)
+        yield CheckedSentence(text, index, verbatim=True)
 
     def _close(self, generation: Generation) -> None:
         self.usage = generation.usage

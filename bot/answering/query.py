@@ -46,11 +46,15 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question as asked; `context` is the last exchange before it, `names` were named there."""
+    """One question as asked; `context` is the last exchange before it, `names` were named there.
+
+    `said` are the turns before it, newest first.
+    """
 
     text: str
     context: str = ""
     names: str = ""
+    said: tuple[str, ...] = ()
 
     @property
     def leans(self) -> bool:
@@ -88,8 +92,9 @@ def read_questions(turns: Sequence[Turn], unanswered: int) -> tuple[Question, ..
     earlier, fresh = turns[:-unanswered], turns[-unanswered:]
     text = "\n".join(_cleaned(turn.text) for turn in fresh if turn.author == "contact")
     names = " ".join(dict.fromkeys(_names_before(earlier)[-MAX_NAMES:]))
+    said = tuple(turn.text for turn in reversed(earlier) if turn.author != "system")
     return tuple(
-        Question(piece[-MAX_QUESTION_CHARS:], context, names)
+        Question(piece[-MAX_QUESTION_CHARS:], context, names, said[:NAMING_TURNS])
         for piece, context in _pieces(text, _history(earlier))
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.answering.evidence import plain, shown_text
+from bot.answering.evidence import is_verbatim, plain, shown_text
 from bot.answering.ground import Asked, Support, check_sentence
 from bot.knowledge.sentences import Sentence, split
 
@@ -34,9 +34,10 @@ class Rest:
 def rest_of(sentence: str, passages: Sequence[Leaned], language: str) -> Rest | None:
     """What the sentence rests on; None for a fixed phrase, or for what nothing bears out."""
     lines = list(_lines(passages))
-    for index, line in lines:
-        if shown_text(line) == sentence:
-            return Rest(index, sentence, verbatim=True)
+    same = [(index, line) for index, line in lines if is_verbatim(sentence, line)]
+    if same:
+        index, line = max(same, key=lambda each: len(each[1].text))
+        return Rest(index, shown_text(line), verbatim=True)
     supports = [_support(passages[index], line) for index, line in lines]
     verdict = check_sentence(sentence, supports, Asked("", language))
     if verdict.evidence is None:

@@ -11,6 +11,7 @@ from bot.messages import append_sentence
 Phrase = Literal[
     "lead_in", "clarify", "clarify_between", "greeting", "thanks",
     "no_evidence", "wants_person", "failed", "engine", "own_order", "serious", "partly",
+    "may_help",
 ]  # fmt: skip
 
 _TEXTS: dict[str, dict[Phrase, str]] = {
@@ -33,6 +34,7 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         " away. In an emergency please call the emergency services.",
         "partly": "For the rest of your question I am passing you on to a colleague, who will reply"
         " here.",
+        "may_help": "Until then, this may help: {titles}.",
     },
     "zh": {
         "lead_in": "我们的帮助中心写道：",
@@ -47,6 +49,7 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         "own_order": "这需要查看您的订单，我自己无法处理，已转给同事，稍后会在这里回复您。",
         "serious": "这件事需要由人来处理，我马上转给同事。如遇紧急情况，请立即拨打急救或报警电话。",
         "partly": "其余的问题已转给同事，稍后会在这里回复您。",
+        "may_help": "在此期间，以下文章可能对您有帮助：{titles}。",
     },
     "de": {
         "lead_in": "In unserem Hilfebereich steht:",
@@ -68,6 +71,7 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         "serious": "Darum muss sich ein Mensch kümmern; ich gebe es sofort weiter. Rufen Sie im"
         " Notfall bitte den Notruf an.",
         "partly": "Den Rest Ihrer Frage gebe ich weiter; jemand aus dem Team antwortet Ihnen hier.",
+        "may_help": "Bis dahin hilft vielleicht: {titles}.",
     },
     "fr": {
         "lead_in": "Notre centre d'aide indique :",
@@ -87,6 +91,7 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         "serious": "Une personne doit s'en occuper ; je transmets tout de suite. En cas d'urgence,"
         " appelez les secours.",
         "partly": "Pour le reste de votre question, un collègue vous répondra ici.",
+        "may_help": "En attendant, ceci peut vous aider : {titles}.",
     },
     "es": {
         "lead_in": "Nuestro centro de ayuda dice:",
@@ -107,6 +112,7 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         "llame"
         " a los servicios de emergencia.",
         "partly": "Para el resto de su pregunta, un compañero le responderá aquí.",
+        "may_help": "Mientras tanto, esto puede ayudarle: {titles}.",
     },
     "ja": {
         "lead_in": "ヘルプセンターには次のように記載されています：",
@@ -124,6 +130,7 @@ _TEXTS: dict[str, dict[Phrase, str]] = {
         "serious": "担当者が対応すべき内容ですので、すぐに引き継ぎます。"
         "緊急の場合は緊急通報をご利用ください。",
         "partly": "残りのご質問は担当者に引き継ぎ、こちらでお返事いたします。",
+        "may_help": "それまでの間、次の記事がお役に立つかもしれません：{titles}。",
     },
 }
 
@@ -136,6 +143,21 @@ NAMES = {
 def say(phrase: Phrase, language: str, **values: str) -> str:
     """The fixed sentence in that language, or in English where we have none."""
     return _TEXTS.get(language, _TEXTS["en"])[phrase].format(**values)
+
+
+_MARKS = {
+    "zh": ("《", "》"), "ja": ("「", "」"), "de": ("„", "“"), "es": ("«", "»"),
+    "fr": ("«\N{NO-BREAK SPACE}", "\N{NO-BREAK SPACE}»"),
+}  # fmt: skip
+MAX_TITLE_CHARS = 100
+
+
+def suggest(titles: Sequence[str], language: str) -> str:
+    """The sentence that names articles which may help, each in quotation marks."""
+    known = language if language in _TEXTS else "en"
+    opens, closes = _MARKS.get(known, ("“", "”"))
+    named = [f"{opens}{' '.join(title.split())[:MAX_TITLE_CHARS]}{closes}" for title in titles]
+    return say("may_help", known, titles=("" if known in ("zh", "ja") else ", ").join(named))
 
 
 def joined(sentences: Sequence[str]) -> str:

@@ -56,6 +56,9 @@ class AskCitation(Model):
     score: float = Field(description="Calibrated probability, 0 to 1.")
     used: bool = Field(description="Whether the text rests on this passage.")
     url: str | None = None
+    suggested: bool = Field(
+        default=False, description="Whether the text, a handoff, names the article for reading."
+    )
 
 
 class AskAnswer(Model):

@@ -16,6 +16,7 @@ from bot.hours import HoursError, parse_holiday
 from bot.hours_told import tell_opening
 from bot.instance import find_settings
 from bot.policy import (
+    ANSWER_AT,
     MODES,
     BudgetSetting,
     HolidaySetting,
@@ -28,7 +29,15 @@ from bot.privacy.audit import TERMINAL, note
 from bot.tables import Inbox, now
 
 NEEDED = ("database_url", "master_key")
-PLAIN = ("mode", "acknowledgement", "hours", "zone", "remind_after_minutes", "tell_after_minutes")
+PLAIN = (
+    "mode",
+    "answer_at",
+    "acknowledgement",
+    "hours",
+    "zone",
+    "remind_after_minutes",
+    "tell_after_minutes",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change = actions.add_parser("set", help="change how an inbox behaves; what is not named stays")
     change.add_argument("name", help="the inbox, or: all")
     change.add_argument("--mode", choices=MODES, help="who answers: the bot, a person, nobody yet")
+    change.add_argument(
+        "--answer-at",
+        type=float,
+        metavar="P",
+        help=f"how sure the bot must be, a probability of .3 to .95; {ANSWER_AT} if not set",
+    )
     change.add_argument("--acknowledgement", help="the words of the mode acknowledge; '' for ours")
     change.add_argument(
         "--hours", help="such as 'mon-fri 09:00-17:00, sat 10:00-14:00'; '': always"

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from bot.conversations.budgets import spend
 from bot.conversations.deliveries import GROWING_CHANNELS, deliver_growing, refresh_cards
-from bot.conversations.search_index import index_message
+from bot.conversations.search_index import index_message, terms_of_message
 from bot.conversations.steps import (
     IS_UNANSWERED,
     ConversationError,
-    append,
+    add_message,
     give_to_people,
     is_unanswered,
     lock,
@@ -29,6 +29,7 @@ from bot.conversations.steps import (
     policy_of_inbox,
     record_event,
 )
+from bot.conversations.writing import add_unread, write
 from bot.events import Advance
 from bot.messages import ChannelName, Turn, append_sentence
 from bot.policy import Policy
@@ -74,6 +75,14 @@ class Claim:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to: `result` is sealed, `columns` are its plain measurements."""
+
+    result: dict[str, Any]
+    columns: dict[str, Any]
+
+
 def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Claim | None:
     """Claim all unanswered messages; None if there are none, or another run holds them.
 
@@ -109,6 +118,8 @@ def claim_run(session: Session, conversation_id: UUID, lease: timedelta) -> Clai
         _replace_drafts(session, batch)
     conversation.lease_token += 1
     conversation.leased_until = current + lease
+    # Nobody sees a lease, and a row whose indexed columns stay is updated in no index.
+    conversation.updated_at = conversation.updated_at
     if rows[0].has_open_run:
         _abandon_open_runs(session, conversation)
     run = _begin_run(session, conversation)
@@ -157,7 +168,7 @@ def commit_sentence(
     conversation = _lock_claimed(session, claim)
     reply, waiting = _reply_and_waiting(session, claim)
     reply = _say(session, conversation, claim, reply, sentence, waiting if merge_new else ())
-    session.flush()
+    write(session)
     if claim.channel in GROWING_CHANNELS and not reply.private:
         deliver_growing(session, conversation, reply)
     return Advance(conversation.id, conversation.last_seq)
@@ -171,25 +182,39 @@ def finish_reply(
     *,
     last: str | None = None,
     merge_new: bool = True,
+    run_result: RunResult | None = None,
 ) -> Advance:
     """Close the claim's reply and the run's hold; the batch is answered. Raises RunStopped.
 
     `last` is a sentence to append first, as `commit_sentence` does, where it came together
-    with the end.
+    with the end. `run_result` completes the claim's answer_run.
     """
     conversation = _lock_claimed(session, claim)
     reply, waiting = _reply_and_waiting(session, claim)
+    has_begun = reply is not None
     if last is not None:
         reply = _say(session, conversation, claim, reply, last, waiting if merge_new else ())
     if reply is None:
         raise ConversationError("A reply without a sentence cannot be finished.")
     conversation.language = language or conversation.language
     conversation.failures = 0
-    if reply.private:
-        _keep_as_draft(session, conversation, reply, citations)
-    else:
-        _close_reply(session, conversation, reply, claim, citations, waiting)
+    _close_reply(session, conversation, reply, citations)
+    if not reply.private:
+        _mark_answered(claim, reply, waiting)
         _release(conversation, claim, waiting)
+    if not has_begun:
+        session.add(terms_of_message(session, reply))
+    if run_result is not None:
+        run = AnswerRun(id=claim.run_id, contact_id=conversation.contact_id)
+        add_unread(session, run)
+        _complete(run, run_result.result, {**run_result.columns, "reply_id": reply.id})
+    write(session)
+    if has_begun:
+        index_message(session, reply)
+    if reply.private:  # what it answers stays unanswered until a person decides
+        give_to_people(session, conversation, DRAFTED)
+    else:
+        note_reply(session, conversation, reply)
     session.flush()
     is_due = conversation.unanswered_since is not None
     return Advance(conversation.id, conversation.last_seq, is_due, reply.id)
@@ -205,9 +230,18 @@ def finish_handoff(
     language: str,
     last: str | None = None,
     merge_new: bool = True,
+    run_result: RunResult | None = None,
 ) -> Advance:
     """Give the conversation to people after the claim's reply told so. Raises RunStopped."""
-    advance = finish_reply(session, claim, citations, language, last=last, merge_new=merge_new)
+    advance = finish_reply(
+        session,
+        claim,
+        citations,
+        language,
+        last=last,
+        merge_new=merge_new,
+        run_result=run_result,
+    )
     conversation = lock(session, claim.conversation_id)
     conversation.summary = summary
     if conversation.status == "pending":
@@ -244,11 +278,7 @@ def abandon_run(session: Session, claim: Claim, *, failed: bool) -> Advance:
 
 def store_result(session: Session, run_id: UUID, result: dict[str, Any], **columns: Any) -> None:
     """Complete an answer_run; `result` is sealed, `columns` are its plain measurements."""
-    run = session.get_one(AnswerRun, run_id)
-    run.result = json.dumps(result, ensure_ascii=False)
-    run.finished_at = now()
-    for name, value in columns.items():
-        setattr(run, name, value)
+    _complete(session.get_one(AnswerRun, run_id), result, columns)
 
 
 def overdue(
@@ -330,19 +360,19 @@ def _say(
     if reply is None:
         if len(waiting) > len(claim.message_ids):
             raise BatchGrew
-        reply = append(
+        reply = add_message(
             session,
             conversation,
             "bot",
             sentence,
             state="growing",
             private=claim.policy.mode == "draft",
-            kind="reply",
+            kinds=("reply", "sentence"),
             reply_to=claim.reply_to,
         )
     else:
         reply.text = append_sentence(reply.text, sentence)
-    record_event(session, conversation, "sentence", reply, text=sentence)
+        record_event(session, conversation, "sentence", reply, text=sentence)
     return reply
 
 
@@ -386,41 +416,32 @@ def _begin_run(session: Session, conversation: Conversation) -> AnswerRun:
         started_at=now(),
     )
     session.add(run)
-    session.flush()
+    write(session)
     return run
+
+
+def _complete(run: AnswerRun, result: dict[str, Any], columns: dict[str, Any]) -> None:
+    run.result = json.dumps(result, ensure_ascii=False)
+    run.finished_at = now()
+    for name, value in columns.items():
+        setattr(run, name, value)
 
 
 def _close_reply(
     session: Session,
     conversation: Conversation,
     reply: Message,
-    claim: Claim,
     citations: Sequence[dict[str, Any]],
-    waiting: Sequence[Message],
 ) -> None:
-    reply.state = "sent"
+    reply.state = "draft" if reply.private else "sent"
     reply.citations = list(citations)
-    index_message(session, reply)
     record_event(session, conversation, "done", reply)
+
+
+def _mark_answered(claim: Claim, reply: Message, waiting: Sequence[Message]) -> None:
     for message in waiting:
         if message.id in claim.message_ids:
             message.state, message.answered_by = "answered", reply.id
-    note_reply(session, conversation, reply)
-
-
-def _keep_as_draft(
-    session: Session,
-    conversation: Conversation,
-    reply: Message,
-    citations: Sequence[dict[str, Any]],
-) -> None:
-    """The reply waits for a person; what it answers stays unanswered until then."""
-    reply.state = "draft"
-    reply.citations = list(citations)
-    index_message(session, reply)
-    record_event(session, conversation, "done", reply)
-    session.flush()
-    give_to_people(session, conversation, DRAFTED)
 
 
 def _replace_drafts(session: Session, batch: Sequence[Message]) -> None:

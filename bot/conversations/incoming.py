@@ -74,6 +74,10 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
         identity = found or _create_identity(session, message)
         conversation = _reopen_or_open(session, message, identity, latest)
     is_shut = conversation.spam_at is not None
+    if not is_shut:
+        _note_arrival(conversation, message)
+        if not message.is_automatic:  # who writes can be written to
+            identity.bounced_at = identity.bounce_status = None
     stored = append(
         session,
         conversation,
@@ -90,12 +94,8 @@ def record_incoming(session: Session, message: IncomingMessage) -> Recorded:
     if is_shut:
         session.flush()
         return Recorded(conversation.id, stored.id, conversation.last_seq, True, False)
-    _note_arrival(conversation, message)
-    if not message.is_automatic:  # who writes can be written to
-        identity.bounced_at = identity.bounce_status = None
     if message.staff_note:
         append(session, conversation, "system", message.staff_note, private=True)
-    session.flush()
     if conversation.status == "open":
         tell_staff(session, conversation, stored)
     _give_where_asked(session, conversation, message)

@@ -20,18 +20,22 @@ from bot.tables import Contact, ContactIdentity, ContactTerms, Message, MessageT
 TERM_BYTES = 8
 
 
+def terms_of_message(session: Session, message: Message) -> MessageTerms:
+    """The row that makes a new message findable by its words."""
+    return MessageTerms(
+        message_id=message.id,
+        conversation_id=message.conversation_id,
+        terms=hash_terms(session, terms(message.text)),
+    )
+
+
 def index_message(session: Session, message: Message) -> None:
     """Make a message findable by its words, from this transaction on. Twice does no harm."""
-    hashes = hash_terms(session, terms(message.text))
-    row = {
-        "message_id": message.id,
-        "conversation_id": message.conversation_id,
-        "terms": hashes,
-    }
+    row = terms_of_message(session, message)
     session.execute(
         insert(MessageTerms)
-        .values(**row)
-        .on_conflict_do_update(index_elements=["message_id"], set_={"terms": hashes})
+        .values(message_id=row.message_id, conversation_id=row.conversation_id, terms=row.terms)
+        .on_conflict_do_update(index_elements=["message_id"], set_={"terms": row.terms})
     )
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from bot.conversations.deliveries import call_staff, deliver_reply, refresh_cards
-from bot.conversations.search_index import index_message
+from bot.conversations.search_index import index_message, terms_of_message
+from bot.conversations.writing import write
 from bot.events import Advance
 from bot.messages import Attachment, Author, ChannelName, ConversationStatus
 from bot.policy import Policy, policy_of
@@ -96,9 +97,30 @@ def append(
     *,
     state: str = "sent",
     private: bool = False,
-    kind: str = "message",
     **columns: Any,
 ) -> Message:
+    """Store a message, tell of it and make it findable.
+
+    What was changed of the session's other rows is written in the same statement.
+    """
+    message = add_message(
+        session, conversation, author, text, state=state, private=private, **columns
+    )
+    session.add(terms_of_message(session, message))
+    write(session)
+    return message
+
+
+def add_message(
+    session: Session,
+    conversation: Conversation,
+    author: Author,
+    text: str,
+    *,
+    kinds: Sequence[str] = ("message",),
+    **columns: Any,
+) -> Message:
+    """A message and the events of these kinds that tell of it; the caller writes them."""
     message = Message(
         id=new_id(),
         conversation_id=conversation.id,
@@ -106,18 +128,13 @@ def append(
         contact_id=conversation.contact_id,
         seq=conversation.last_seq + 1,
         author=author,
-        private=private,
-        state=state,
-        partial=False,
-        citations=[],
         **columns,
     )
     message.text = text
     session.add(message)
-    session.flush()
-    if state != "growing":
-        index_message(session, message)
-    record_event(session, conversation, kind, message)
+    for kind in kinds:
+        said = text if kind == "sentence" else None
+        record_event(session, conversation, kind, message, text=said)
     return message
 
 

@@ -12,11 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from bot.dashboard import admin_payloads as payloads
-from bot.dashboard.connections import ConnectionRefused, Connections
+from bot.dashboard.connections import ConnectionRefused, Connections, Steps
 from bot.dashboard.signed_in import signed_in
 from bot.hours import Holiday, HoursError, next_opening, parse_hours
 from bot.knowledge.articles import give_collection, take_collection
-from bot.policy import PolicyError, PolicySetting, make_policy, setting_of, with_policy
+from bot.policy import (
+    PolicyError,
+    PolicySetting,
+    make_policy,
+    setting_of,
+    usual_waits,
+    with_policy,
+)
 from bot.privacy.audit import Actor, note
 from bot.tables import Article, Collection, Inbox, InboxCollection, new_id, now
 from bot.web.addressed import uuid_of
@@ -128,11 +135,14 @@ class AdminInboxes:
             policy = setting_of(inbox.settings)
         except PolicyError:
             policy = PolicySetting()
+        usual = usual_waits(inbox.channel)
         return payloads.InboxOut(
             **self._row(session, inbox).model_dump(),
             policy=policy,
+            usual_waits=payloads.WaitsOut(remind=usual.remind, tell=usual.tell),
             collections=_collections(session, inbox.id),
             mailbox=self._connections.show_mailbox(session, inbox),
+            steps=_steps(self._connections.steps(session, inbox)),
         )
 
     def _row(self, session: Session, inbox: Inbox) -> payloads.InboxRow:
@@ -234,6 +244,12 @@ def _collections(session: Session, inbox_id: UUID) -> list[payloads.CollectionOu
         payloads.CollectionOut(name=name, articles=articles, is_given=is_given)
         for name, articles, is_given in session.execute(query)
     ]
+
+
+def _steps(steps: Steps | None) -> payloads.StepsOut | None:
+    if steps is None:
+        return None
+    return payloads.StepsOut(state=steps.state, commands=list(steps.commands), guide=steps.guide)
 
 
 def _explain(asked: payloads.HoursIn) -> payloads.HoursOut:

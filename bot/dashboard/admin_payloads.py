@@ -23,6 +23,14 @@ Security = Literal["tls", "starttls", "none"]
 # -- staff -----------------------------------------------------------------------------------
 
 
+class LetterOut(Model):
+    """A link that was mailed. `error` is of the last try; `waiting` is tried again."""
+
+    state: Literal["waiting", "sent", "failed"]
+    error: str
+    at: datetime
+
+
 class MemberOut(Model):
     id: str
     agent_id: str
@@ -33,6 +41,7 @@ class MemberOut(Model):
     has_totp: bool
     created_at: datetime
     is_me: bool
+    letter: LetterOut | None
 
 
 class InvitationRow(Model):
@@ -41,17 +50,28 @@ class InvitationRow(Model):
     email: str
     role: Role
     expires_at: datetime
+    letter: LetterOut | None
 
 
 class StaffOut(Model):
-    """`others` are agents who answer in the terminal or in Slack and have no account."""
+    """`others` are agents who answer in the terminal or in Slack and have no account.
+
+    `mail_from` is the mailbox that links can be mailed from, where there is one.
+    """
 
     members: list[MemberOut]
     invitations: list[InvitationRow]
     others: list[str]
+    mail_from: str | None
 
 
-class InviteIn(Model):
+class HandOverIn(Model):
+    """How a link reaches its person: by mail, or by the hands of who asks for it."""
+
+    by_mail: bool = False
+
+
+class InviteIn(HandOverIn):
     name: Name
     email: Email
     role: Role
@@ -62,9 +82,12 @@ class RoleIn(Model):
 
 
 class LinkOut(Model):
-    """A link that is shown this once, to be handed to its person by a safe way."""
+    """A link that is shown this once, to be handed to its person by a safe way.
 
-    link: str
+    None where it is mailed: then nobody but its person sees it.
+    """
+
+    link: str | None
     minutes: int
 
 
@@ -144,10 +167,27 @@ class CollectionOut(Model):
     is_given: bool
 
 
+class StepsOut(Model):
+    """How an inbox that is connected in the terminal stands, and what to type there."""
+
+    state: str
+    commands: list[str]
+    guide: str
+
+
+class WaitsOut(Model):
+    """Minutes that are usual for the channel; 0 is never."""
+
+    remind: int
+    tell: int
+
+
 class InboxOut(InboxRow):
     policy: PolicySetting
+    usual_waits: WaitsOut
     collections: list[CollectionOut]
     mailbox: MailboxShown | None
+    steps: StepsOut | None
 
 
 class InboxesOut(Model):

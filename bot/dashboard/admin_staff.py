@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 from aiohttp import web
@@ -21,11 +22,20 @@ from bot.dashboard.accounts import (
     list_members,
     remove_account,
 )
-from bot.dashboard.invitations import LIFETIME, invite, list_invitations, withdraw
-from bot.dashboard.links import LIFETIMES, end_links, link_url, make_link
+from bot.dashboard.connections import Connections
+from bot.dashboard.invitations import LIFETIME, invite, list_invitations, renew, withdraw
+from bot.dashboard.links import (
+    LIFETIMES,
+    MAILED_LIFETIME,
+    end_links,
+    link_url,
+    make_link,
+    make_mailed_link,
+)
 from bot.dashboard.me import session_out
 from bot.dashboard.sessions import list_sessions, revoke_all
 from bot.dashboard.signed_in import SignedIn, signed_in
+from bot.letters import LetterView, latest_letters, withdraw_letters, write_letter
 from bot.privacy.audit import Actor, note
 from bot.tables import Account, Agent, Role
 from bot.web.addressed import uuid_of
@@ -39,8 +49,14 @@ MAX_BODY_BYTES = 8 * 1024
 class AdminStaff:
     """The routes of the page Staff."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], public_url: str) -> None:
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        connections: Connections,
+        public_url: str,
+    ) -> None:
         self._sessions = sessions
+        self._connections = connections
         self._public_url = public_url
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -54,6 +70,7 @@ class AdminStaff:
             web.delete(f"{one}/sessions", self.revoke_sessions),
             web.delete(one, self.remove),
             web.post("/desk/api/admin/invitations", self.invite),
+            web.post("/desk/api/admin/invitations/{invitation}/again", self.invite_again),
             web.delete("/desk/api/admin/invitations/{invitation}", self.withdraw),
         ]
 
@@ -62,15 +79,23 @@ class AdminStaff:
         """Members, open invitations, and agents without an account."""
         me = signed_in(request)
         async with self._sessions() as session:
-            return answer_with(await session.run_sync(_list, me))
+            return answer_with(await session.run_sync(self._list, me))
 
     @access("admin")
     async def invite(self, request: web.Request) -> web.Response:
-        """An invitation's link, shown this once."""
+        """An invitation's link, mailed or shown this once."""
         asked = await read_json(request, payloads.InviteIn, MAX_BODY_BYTES)
         async with self._sessions.begin() as session:
-            token = await session.run_sync(_invite, signed_in(request), asked)
-        link = link_url(self._public_url, "invitation", token)
+            link = await session.run_sync(self._invite, signed_in(request), asked)
+        return answer_with(payloads.LinkOut(link=link, minutes=_minutes(LIFETIME)), 201)
+
+    @access("admin")
+    async def invite_again(self, request: web.Request) -> web.Response:
+        """A new link for an open invitation, mailed or shown; the one before is void."""
+        wanted = uuid_of(request, "invitation")
+        asked = await read_json(request, payloads.HandOverIn, MAX_BODY_BYTES)
+        async with self._sessions.begin() as session:
+            link = await session.run_sync(self._invite_again, signed_in(request), wanted, asked)
         return answer_with(payloads.LinkOut(link=link, minutes=_minutes(LIFETIME)), 201)
 
     @access("admin")
@@ -80,6 +105,7 @@ class AdminStaff:
         async with self._sessions.begin() as session:
             if not await session.run_sync(withdraw, wanted):
                 raise _nobody()
+            await session.run_sync(withdraw_letters, wanted)
             await session.run_sync(
                 note, signed_in(request).actor, "staff.withdraw-invitation", str(wanted)
             )
@@ -96,12 +122,18 @@ class AdminStaff:
 
     @access("admin")
     async def make_link(self, request: web.Request) -> web.Response:
-        """A one-time log-in link for somebody who forgot their password."""
-        wanted = uuid_of(request, "account")
+        """A one-time log-in link for somebody who forgot their password, mailed or shown."""
+        wanted, actor = uuid_of(request, "account"), signed_in(request).actor
+        asked = await read_json(request, payloads.HandOverIn, MAX_BODY_BYTES)
         async with self._sessions.begin() as session:
-            token = await session.run_sync(hand_out_link, signed_in(request).actor, wanted)
-        link = link_url(self._public_url, "link", token)
-        return answer_with(payloads.LinkOut(link=link, minutes=_minutes(LIFETIMES["link"])), 201)
+            if asked.by_mail:
+                await session.run_sync(self._mail_link, actor, wanted)
+                told = payloads.LinkOut(link=None, minutes=_minutes(MAILED_LIFETIME))
+            else:
+                token = await session.run_sync(hand_out_link, actor, wanted)
+                link = link_url(self._public_url, "link", token)
+                told = payloads.LinkOut(link=link, minutes=_minutes(LIFETIMES["link"]))
+        return answer_with(told, 201)
 
     @access("admin")
     async def end_totp(self, request: web.Request) -> web.Response:
@@ -136,6 +168,57 @@ class AdminStaff:
         async with self._sessions.begin() as session:
             await session.run_sync(remove_member, signed_in(request).actor, wanted)
         return web.Response(status=204)
+
+    def _list(self, session: Session, me: SignedIn) -> payloads.StaffOut:
+        sender = self._connections.sender(session)
+        return _list(session, me, sender.address if sender else None)
+
+    def _invite(self, session: Session, me: SignedIn, asked: payloads.InviteIn) -> str | None:
+        try:
+            token, view = invite(session, asked.name, asked.email, asked.role, me.agent_id)
+        except (AccountError, AgentError) as error:
+            raise Refusal(422, "invalid", str(error)) from error
+        link = self._hand_over(session, view.id, token, asked)
+        details = {"role": asked.role, "by_mail": asked.by_mail}
+        note(session, me.actor, "staff.invite", str(view.id), details)
+        return link
+
+    def _invite_again(
+        self, session: Session, me: SignedIn, invitation_id: UUID, asked: payloads.HandOverIn
+    ) -> str | None:
+        renewed = renew(session, invitation_id)
+        if renewed is None:
+            raise _nobody()
+        withdraw_letters(session, invitation_id)
+        link = self._hand_over(session, invitation_id, renewed[0], asked)
+        details = {"by_mail": asked.by_mail}
+        note(session, me.actor, "staff.invite-again", str(invitation_id), details)
+        return link
+
+    def _hand_over(
+        self, session: Session, invitation_id: UUID, token: str, asked: payloads.HandOverIn
+    ) -> str | None:
+        """The link to be shown; None once it is on its way by mail."""
+        link = link_url(self._public_url, "invitation", token)
+        if not asked.by_mail:
+            return link
+        write_letter(session, self._sender(session), link, invitation_id=invitation_id)
+        return None
+
+    def _mail_link(self, session: Session, actor: Actor, account_id: UUID) -> None:
+        account = _account(session, account_id)
+        inbox_id = self._sender(session)
+        token, link_id = make_mailed_link(session, account.id)
+        link = link_url(self._public_url, "link", token)
+        write_letter(session, inbox_id, link, log_in_link_id=link_id)
+        note(session, actor, "staff.link", str(account_id), {"by_mail": True})
+
+    def _sender(self, session: Session) -> UUID:
+        sender = self._connections.sender(session)
+        if sender is None:
+            told = "No mailbox can send mail: connect one, or hand the link over yourself."
+            raise Refusal(409, "no_mailbox", told)
+        return sender.inbox_id
 
 
 def set_role(session: Session, actor: Actor, account_id: UUID, role: Role) -> None:
@@ -185,12 +268,12 @@ def _revoke_sessions(session: Session, actor: Actor, account_id: UUID) -> None:
     note(session, actor, "staff.sign-out", str(account_id), {"sessions": ended})
 
 
-def _list(session: Session, me: SignedIn) -> payloads.StaffOut:
-    members = list_members(session)
+def _list(session: Session, me: SignedIn, mail_from: str | None) -> payloads.StaffOut:
+    members, letters = list_members(session), latest_letters(session)
     taken = {member.agent_id for member in members}
     agents = session.execute(select(Agent.id, Agent.name).order_by(Agent.name))
     return payloads.StaffOut(
-        members=[_member(member, me) for member in members],
+        members=[_member(member, me, _letter(letters, member.account_id)) for member in members],
         invitations=[
             payloads.InvitationRow(
                 id=str(view.id),
@@ -198,20 +281,23 @@ def _list(session: Session, me: SignedIn) -> payloads.StaffOut:
                 email=view.email,
                 role=view.role,
                 expires_at=view.expires_at,
+                letter=_letter(letters, view.id),
             )
             for view in list_invitations(session)
         ],
         others=[name for agent_id, name in agents if agent_id not in taken],
+        mail_from=mail_from,
     )
 
 
-def _invite(session: Session, me: SignedIn, asked: payloads.InviteIn) -> str:
-    try:
-        token, view = invite(session, asked.name, asked.email, asked.role, me.agent_id)
-    except (AccountError, AgentError) as error:
-        raise Refusal(422, "invalid", str(error)) from error
-    note(session, me.actor, "staff.invite", str(view.id), {"role": asked.role})
-    return token
+def _letter(letters: Mapping[UUID, LetterView], about: UUID) -> payloads.LetterOut | None:
+    view = letters.get(about)
+    if view is None:
+        return None
+    state: Literal["waiting", "sent", "failed"] = "waiting"
+    if view.state in ("sent", "failed"):
+        state = "sent" if view.state == "sent" else "failed"
+    return payloads.LetterOut(state=state, error=view.error, at=view.at)
 
 
 def _account(session: Session, account_id: UUID) -> Account:
@@ -221,7 +307,7 @@ def _account(session: Session, account_id: UUID) -> Account:
     return account
 
 
-def _member(member: Member, me: SignedIn) -> payloads.MemberOut:
+def _member(member: Member, me: SignedIn, letter: payloads.LetterOut | None) -> payloads.MemberOut:
     return payloads.MemberOut(
         id=str(member.account_id),
         agent_id=str(member.agent_id),
@@ -232,6 +318,7 @@ def _member(member: Member, me: SignedIn) -> payloads.MemberOut:
         has_totp=member.has_totp,
         created_at=member.created_at,
         is_me=member.account_id == me.account_id,
+        letter=letter,
     )
 
 

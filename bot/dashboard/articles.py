@@ -16,7 +16,13 @@ from sqlalchemy.orm import Session
 from bot.dashboard import knowledge_payloads as payloads
 from bot.dashboard.markdown import render
 from bot.dashboard.signed_in import SignedIn, signed_in
-from bot.knowledge.articles import Put, delete_article, index_status, put_article
+from bot.knowledge.articles import (
+    Put,
+    delete_article,
+    ensure_collection,
+    index_status,
+    put_article,
+)
 from bot.privacy.audit import note
 from bot.queue import Queue
 from bot.tables import Article, ArticleDraft, Collection, Inbox, InboxCollection, Passage
@@ -163,6 +169,13 @@ def read_article(session: Session, article_id: UUID) -> payloads.Article:
 
 def add_article(session: Session, asked: payloads.ArticleIn, agent: SignedIn) -> Put:
     """Write a new article under an id that is free."""
+    # Who adds another one at this instant waits here, and then sees that this id is taken. No key
+    # update: an import's new articles, which hold their collection, go on.
+    session.get_one(
+        Collection,
+        ensure_collection(session, asked.collection),
+        with_for_update={"key_share": True},
+    )
     external_id = _free_id(session, asked.collection, slug(asked.title))
     return _put(session, asked, asked.collection, external_id, agent)
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.dashboard import knowledge_payloads as payloads
 from bot.dashboard.copilot_runs import CopilotRuns, Wanted
+from bot.policy import answer_at_of
 from bot.tables import Inbox
 from bot.web.bodies import read_json
 from bot.web.refusals import Refusal
@@ -36,18 +37,23 @@ class Bench:
         """`sentence` {side, sentence} as it comes, `side` {side, result}, both in `result`."""
         asked = await read_json(request, payloads.BenchIn, MAX_BODY_BYTES)
         async with self._sessions() as session:
-            companies = await session.run_sync(_companies, [side.inbox_id for side in asked.sides])
+            places = await session.run_sync(_places, [side.inbox_id for side in asked.sides])
         sides: list[dict[str, Any]] = [
-            {**side.model_dump(mode="json"), "company": companies[side.inbox_id]}
-            for side in asked.sides
+            {**side.model_dump(mode="json"), **places[side.inbox_id]} for side in asked.sides
         ]
         wanted = {"question": asked.question.strip(), "sides": sides}
         return await self._runs.stream(request, Wanted("bench", wanted))
 
 
-def _companies(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
-    query = select(Inbox.id, Inbox.name, Inbox.company).where(Inbox.id.in_(ids))
-    found = {row.id: row.company or row.name for row in session.execute(query)}
+def _places(session: Session, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What an answer takes from each inbox: the company's name, and how sure it must be."""
+    found = {
+        inbox.id: {
+            "company": inbox.company or inbox.name,
+            "answer_at": answer_at_of(inbox.settings),
+        }
+        for inbox in session.scalars(select(Inbox).where(Inbox.id.in_(ids)))
+    }
     if len(found) < len(set(ids)):
         raise Refusal(404, "not_found", "There is no such inbox.")
     return found

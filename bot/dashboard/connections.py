@@ -28,6 +28,23 @@ class Probe:
     told: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An e-mail inbox that mail to the staff can go out through."""
+
+    inbox_id: UUID
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How an inbox that is connected in the terminal stands, and what to type there."""
+
+    state: str
+    commands: Sequence[str]
+    guide: str
+
+
 class Connections(Protocol):
     """What the channels can tell of an inbox, and do for it."""
 
@@ -37,6 +54,14 @@ class Connections(Protocol):
 
     def problem(self, session: Session, inbox: Inbox) -> str | None:
         """What is known to be wrong with the connection, without trying it."""
+        ...
+
+    def steps(self, session: Session, inbox: Inbox) -> Steps | None:
+        """For what the dashboard cannot connect by itself: Slack, and mail by OAuth2."""
+        ...
+
+    def sender(self, session: Session) -> Sender | None:
+        """The oldest mailbox that can submit mail; None where there is none."""
         ...
 
     def show_widget(self, inbox: Inbox) -> dict[str, Any]:

@@ -90,6 +90,19 @@ def accept(session: Session, token: str, name: str, email: str) -> Account | Non
     return open_account(session, name, email, row.role)
 
 
+def renew(session: Session, invitation_id: UUID) -> tuple[str, InvitationView] | None:
+    """A new secret for an open invitation, from now on; the one before opens nothing any more."""
+    query = select(Invitation).where(Invitation.id == invitation_id, *_unused())
+    row = session.scalars(query.with_for_update()).one_or_none()
+    if row is None or not row.email:
+        return None
+    token = secrets.token_urlsafe(32)
+    row.token_hash = _hash(session, token)
+    row.expires_at = now() + LIFETIME
+    session.flush()
+    return token, _view(row)
+
+
 def list_invitations(session: Session) -> list[InvitationView]:
     """Open ones that name somebody, the latest first."""
     query = select(Invitation).where(*_unused()).order_by(Invitation.created_at.desc())

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations import keyed_hash
-from bot.tables import Account, LogInLink, now
+from bot.tables import Account, LogInLink, new_id, now
 
 Kind = Literal["link", "password_code", "link_code"]
 LIFETIMES: dict[Kind, timedelta] = {
@@ -21,21 +21,35 @@ LIFETIMES: dict[Kind, timedelta] = {
 }
 
 
+# A mail may be greylisted for a quarter of an hour, and is not read at once.
+MAILED_LIFETIME = timedelta(minutes=60)
+
+
 def make_link(session: Session, account_id: UUID, kind: Kind = "link") -> str:
     """A new secret; links that were made before for this account open nothing any more."""
     if kind == "link":
         end_links(session, account_id)
+    return _add(session, account_id, kind, LIFETIMES[kind])[0]
+
+
+def make_mailed_link(session: Session, account_id: UUID) -> tuple[str, UUID]:
+    """The same for a link that goes by mail, with its row's id."""
+    end_links(session, account_id)
+    return _add(session, account_id, "link", MAILED_LIFETIME)
+
+
+def _add(session: Session, account_id: UUID, kind: Kind, life: timedelta) -> tuple[str, UUID]:
     token = secrets.token_urlsafe(32)
-    session.add(
-        LogInLink(
-            account_id=account_id,
-            kind=kind,
-            token_hash=_hash(session, token),
-            expires_at=now() + LIFETIMES[kind],
-        )
+    row = LogInLink(
+        id=new_id(),
+        account_id=account_id,
+        kind=kind,
+        token_hash=_hash(session, token),
+        expires_at=now() + life,
     )
+    session.add(row)
     session.flush()
-    return token
+    return token, row.id
 
 
 def end_links(session: Session, account_id: UUID) -> None:

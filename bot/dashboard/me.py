@@ -24,7 +24,7 @@ from bot.dashboard.sessions import (
     rotate,
     rotate_if_old,
 )
-from bot.dashboard.signed_in import SignedIn, signed_in
+from bot.dashboard.signed_in import SignedIn, signed_in, who_asks
 from bot.privacy.audit import note
 from bot.tables import Account
 from bot.web.addressed import uuid_of
@@ -58,10 +58,15 @@ class MyAccount:
             web.delete("/desk/api/me/sessions/{session}", self.revoke_one),
         ]
 
-    @access("staff")
+    @access("known_or_not")
     async def tell(self, request: web.Request) -> web.Response:
-        """Who is signed in, and what writes must carry; now and then with a new cookie."""
-        agent = signed_in(request)
+        """Who is signed in, and what writes must carry; now and then with a new cookie.
+
+        `null` for nobody: the log-in page asks too, and browsers log a 401 as an error.
+        """
+        agent = who_asks(request)
+        if agent is None:
+            return web.json_response(None)
         async with self._sessions.begin() as session:
             token = await session.run_sync(rotate_if_old, agent.session_id)
             me = await session.run_sync(_tell, agent)

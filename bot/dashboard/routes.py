@@ -76,7 +76,7 @@ class Dashboard:
         self._areas: Sequence[Area] = [
             LogIn(sessions, door, passwords),
             MyAccount(sessions, door, passwords),
-            AdminStaff(sessions, public_url),
+            AdminStaff(sessions, connections, public_url),
             AdminInboxes(sessions, connections),
             AdminWidget(sessions, connections, public_url),
             AdminKeys(sessions),

@@ -152,8 +152,15 @@ def _from_row(file: SourceFile, number: int, row: Mapping[Any, Any]) -> ReadArti
     answer = _column(fields, _ANSWER)
     if not answer or not (question or title):
         return Unreadable(f"{file.path}#{number}", "the row has no question or no answer")
-    both = f"{title}: {question}" if title and question else title or question or ""
-    return replace(_from_fields(fields, f"{file.stem}#{number}"), title=both, body=answer)
+    article = _from_fields(fields, f"{file.stem}#{number}")
+    return replace(article, title=_headed(title or "", question or ""), body=answer)
+
+
+def _headed(title: str, question: str) -> str:
+    """Both, but nothing twice: some titles already end with the question."""
+    if title.casefold().endswith(question.casefold()):
+        return title
+    return f"{title}: {question}" if title else question
 
 
 def _from_fields(fields: Mapping[str, Any], default_id: str) -> ReadArticle:

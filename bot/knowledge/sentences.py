@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise, repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +14,18 @@ class Sentence:
 
     `context` is what an item, row or code block leans on and must be quoted with: its lead-in
     ("You have 30 days to:"), the item above it, else its heading. Running text needs none.
-    `heading` is the nearest heading above the sentence.
+    `heading` is the nearest heading above the sentence. `row` is a table row as people read it,
+    its first cell in front: `Norway – Costs: €8.95`. `block` numbers the paragraphs, lists,
+    tables and code blocks of its passage; `mark` is what an item begins with, `1.` or `-`,
+    further in for an inner one, and the first sentence of an item alone has it.
     """
 
     text: str
     context: str = ""
     heading: str = ""
+    row: str = ""
+    block: int = field(default=0, compare=False)
+    mark: str = field(default="", compare=False)
 
     @property
     def standalone(self) -> str:
@@ -60,6 +66,8 @@ class _Splitter:
         self._led = ""  # the kind of block that the lead-in was for
         self._parents: list[tuple[int, str]] = []
         self._header: list[str] | None = None
+        self._block = 0
+        self._last_kind = ""
 
     def sentences(self, text: str) -> Iterator[Sentence]:
         lines = iter(text.splitlines())
@@ -75,6 +83,7 @@ class _Splitter:
         yield from self._paragraph(paragraph)
 
     def _line(self, kind: str, line: str, lines: Iterator[str]) -> Iterator[Sentence]:
+        self._count_block(kind)
         if kind == "table":
             yield from self._row(line)
             return
@@ -90,14 +99,22 @@ class _Splitter:
             context = self._parents[-1][1] if self._parents else ""
             yield from (self._leaning(piece, context) for piece in split_prose(line))
 
+    def _count_block(self, kind: str) -> None:
+        """A paragraph inside a list belongs to it, and so does a blank line."""
+        is_inside = kind in ("prose", "blank") or kind == self._last_kind != "code"
+        if not is_inside:
+            self._block, self._last_kind = self._block + 1, kind
+
     def _paragraph(self, lines: list[str]) -> Iterator[Sentence]:
         if not lines:
             return
         self._header, self._parents = None, []
+        self._count_block("paragraph")
+        self._last_kind = ""
         pieces = split_prose("\n".join(lines))
         ends_open = bool(pieces) and pieces[-1].endswith(_LEAD_IN)
         self._lead_in, self._led = pieces[-1] if ends_open else "", ""
-        yield from (Sentence(piece, "", self._heading) for piece in pieces)
+        yield from (Sentence(piece, "", self._heading, block=self._block) for piece in pieces)
 
     def _item(self, line: str) -> Iterator[Sentence]:
         found = _ITEM.match(line)
@@ -106,7 +123,9 @@ class _Splitter:
         self._parents = [parent for parent in self._parents if parent[0] < depth]
         context = self._parents[-1][1] if self._parents else self._lead_in_of("item")
         pieces = split_prose(text)
-        yield from (self._leaning(piece, context) for piece in pieces)
+        marks = chain([f"{found[1]}{found[0][depth:].split()[0]}"], repeat(""))
+        for piece, mark in zip(pieces, marks, strict=False):
+            yield replace(self._leaning(piece, context), mark=mark)
         self._parents.append((depth, pieces[-1] if pieces else ""))
 
     def _row(self, line: str) -> Iterator[Sentence]:
@@ -114,7 +133,9 @@ class _Splitter:
         if self._header is None:
             self._header = cells
         elif not _TABLE_RULE.fullmatch(line.strip()):
-            yield self._leaning(_row_text(self._header, cells), self._lead_in_of("table"))
+            text = _row_text(self._header, cells)
+            leaning = self._leaning(text, self._lead_in_of("table"))
+            yield replace(leaning, row=_row_told(self._header, cells))
 
     def _lead_in_of(self, kind: str) -> str:
         """The lead-in, which belongs to the first list, table or code block after it."""
@@ -122,7 +143,9 @@ class _Splitter:
         return self._lead_in if self._led == kind else ""
 
     def _leaning(self, text: str, context: str) -> Sentence:
-        return Sentence(text, (context or self._heading)[:MAX_CONTEXT], self._heading)
+        return Sentence(
+            text, (context or self._heading)[:MAX_CONTEXT], self._heading, block=self._block
+        )
 
 
 def _kind(line: str) -> str:
@@ -159,13 +182,22 @@ def _cells(line: str) -> list[str]:
 
 def _row_text(header: list[str], cells: list[str]) -> str:
     """`Country: Norway; Costs: €8.95`, so that the row stands on its own."""
+    return "; ".join(_pairs(header, cells))
+
+
+def _row_told(header: list[str], cells: list[str]) -> str:
+    """`Norway – Costs: €8.95`: what the row is about needs no name in front."""
+    others = "; ".join(_pairs(header[1:], cells[1:]))
+    return f"{cells[0]} – {others}" if cells[0] and others else _row_text(header, cells)
+
+
+def _pairs(header: list[str], cells: list[str]) -> list[str]:
     names = header + [""] * len(cells)
-    pairs = [
+    return [
         f"{name}: {cell}" if name else cell
         for name, cell in zip(names, cells, strict=False)
         if cell
     ]
-    return "; ".join(pairs)
 
 
 # A full stop after these does not end a sentence.

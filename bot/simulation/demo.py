@@ -1,8 +1,9 @@
 """Fills a fictional shop with forty conversations, through the same doors as real ones.
 
 Simulated customers write by chat, e-mail and Slack in two languages, the running desk answers
-them, and a few colleagues take over, note, snooze and resolve. The conversations stay; the doors
-that they came by are closed at the end.
+them, and a few colleagues take over, note, snooze and resolve. Then they are moved back into the
+last two weeks, as if they had come one after the other (`demo_days`). The conversations stay; the
+doors that they came by are closed at the end.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from bot.conversations import SIMULATED, STAFF_CHANNEL, STAFF_OF, keyed_hash
 from bot.policy import PolicySetting, with_policy
 from bot.simulation import slack_customers
 from bot.simulation.chat_customers import FlakyBrowser
+from bot.simulation.demo_days import spread_over_days
 from bot.simulation.demo_matters import MATTERS, Matter
 from bot.simulation.doors import InboxNames, connect_inboxes, remove_inboxes
 from bot.simulation.ledger import Ledger
@@ -92,12 +94,14 @@ async def fill_demo(
         return await asyncio.to_thread(_summarize, sessions, is_new=False)
     await asyncio.to_thread(remove_inboxes, sessions, "demo")
     async with _open_doors(sessions, doors) as stage:
-        await until_doors_are_open(stage)
+        await until_doors_are_open(stage, sessions, NAMES)
         demo = _Demo(sessions, stage, patience, show)
-        await demo.tell([matter for matter in MATTERS if matter.then != "draft"])
+        mixed = random.Random(0).sample(MATTERS, len(MATTERS))
+        await demo.tell([matter for matter in mixed if matter.then != "draft"])
         await asyncio.to_thread(_answer_by_drafts, sessions)
         await demo.tell([matter for matter in MATTERS if matter.then == "draft"])
         await demo.until_delivered()
+    await asyncio.to_thread(_spread, sessions)
     await asyncio.to_thread(_close_doors, sessions)
     return await asyncio.to_thread(_summarize, sessions, is_new=True)
 
@@ -333,12 +337,23 @@ def _act(sessions: sessionmaker[Session], matter: Matter, conversation_id: UUID)
             conversations.snooze(session, conversation_id, now() + timedelta(days=1))
         elif matter.then == "resolve":
             conversations.resolve(session, conversation_id)
+        elif matter.helped_by and session.get_one(Conversation, conversation_id).status == "open":
+            conversations.reply_as_agent(session, conversation_id, bea, matter.helped_by)
+            conversations.resolve(session, conversation_id)
+        if matter.rating:
+            conversations.rate_conversation(session, conversation_id, matter.rating, "")
 
 
 def _answer_by_drafts(sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
         inbox = session.scalars(select(Inbox).where(Inbox.name == NAMES.email)).one()
         inbox.settings = with_policy(inbox.settings, AS_DRAFTS)
+
+
+def _spread(sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        query = select(Inbox.id).where(Inbox.name.in_(NAMES.all))
+        spread_over_days(session, session.scalars(query).all())
 
 
 def _close_doors(sessions: sessionmaker[Session]) -> None:

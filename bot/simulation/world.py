@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.messages import ChannelName
@@ -27,6 +28,7 @@ from bot.simulation.mail_world import MailWorld
 from bot.simulation.slack_events import SlackEvents
 from bot.simulation.slack_workspace import SlackWorkspace
 from bot.simulation.stage import QUESTIONS, DeskDoors, Stage
+from bot.tables import Inbox, MailboxWatermark
 
 Story = Callable[[Stage], Awaitable[None]]
 STORIES: dict[ChannelName, Sequence[Story]] = {
@@ -75,7 +77,8 @@ async def run_world(
     ledger = Ledger(show)
     names = InboxNames.of(secrets.token_hex(3))
     async with open_world(sessions, doors, names, ledger, plan.seed) as stage:
-        if await _before_stop(plan, until_doors_are_open(stage, plan.channels)):
+        opening = until_doors_are_open(stage, sessions, names, plan.channels)
+        if await _before_stop(plan, opening):
             staff = asyncio.create_task(slack_customers.answer_handoffs(stage))
             try:
                 deadline = time.monotonic() + (plan.lasting + plan.patience).total_seconds()
@@ -151,17 +154,29 @@ async def _leave(inboxes: contextlib.AbstractContextManager[None]) -> None:
     await asyncio.shield(asyncio.to_thread(inboxes.__exit__, None, None, None))
 
 
-async def until_doors_are_open(stage: Stage, channels: Sequence[ChannelName] = CHANNELS) -> None:
+async def until_doors_are_open(
+    stage: Stage,
+    sessions: sessionmaker[Session],
+    names: InboxNames,
+    channels: Sequence[ChannelName] = CHANNELS,
+) -> None:
     """The desk looks for new inboxes every few seconds. Raises SimulationError."""
     challenge = json.dumps({"type": "url_verification", "challenge": "open?"}).encode()
     deadline = time.monotonic() + DOORS_OPEN_WITHIN_S
     stage.ledger.tell("", "waiting for the desk to see the temporary inboxes")
-    while "email" in channels and not stage.mail.imap.lines:
+    while "email" in channels and not await asyncio.to_thread(_is_read, sessions, names.email):
         _give_up_after(deadline, "The channels process does not read the temporary mailbox")
         await asyncio.sleep(0.2)
     while (await stage.events.post("/slack/events", challenge)).status != 200:
         _give_up_after(deadline, "The web process does not take the temporary workspace's events")
         await asyncio.sleep(0.5)
+
+
+def _is_read(sessions: sessionmaker[Session], name: str) -> bool:
+    """Whether the mailbox was opened: what lay in it before then is nobody's question."""
+    query = select(MailboxWatermark.uid_validity).join(Inbox, Inbox.id == MailboxWatermark.inbox_id)
+    with sessions() as session:
+        return any(session.scalars(query.where(Inbox.name == name)))
 
 
 def _give_up_after(deadline: float, what: str) -> None:

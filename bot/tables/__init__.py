@@ -25,10 +25,12 @@ from bot.tables.staff import (
     AuditEntry,
     AuditHead,
     Invitation,
+    LetterState,
     LogInAttempt,
     LogInLink,
     RecoveryCode,
     Role,
+    StaffLetter,
     StaffSession,
 )
 from bot.tables.vault import MASTER_KEYS_LOCK, DataKey, VaultKeys
@@ -65,6 +67,7 @@ __all__ = [
     "Inbox",
     "InboxCollection",
     "Invitation",
+    "LetterState",
     "LogInAttempt",
     "LogInLink",
     "Macro",
@@ -78,6 +81,7 @@ __all__ = [
     "RemoteFile",
     "Role",
     "SettledQuestion",
+    "StaffLetter",
     "StaffSession",
     "Tag",
     "Tally",

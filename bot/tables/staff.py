@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.sealing import Envelope, SealedText, Sealing
@@ -14,6 +14,7 @@ from bot.tables.base import Base, new_id, now
 
 Role = Literal["agent", "supervisor", "admin"]
 ROLES: tuple[Role, ...] = ("agent", "supervisor", "admin")  # by rank
+LetterState = Literal["pending", "sending", "sent", "failed", "withdrawn"]
 _ROLE_CHECK = "role in ('agent', 'supervisor', 'admin')"
 
 
@@ -148,6 +149,47 @@ class Invitation(Sealing, Base):
     used_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     email = SealedText("email_sealed")
+
+
+class StaffLetter(Sealing, Base):
+    """A link to somebody of the staff, on its way by mail through an e-mail inbox.
+
+    The link is sealed while it waits, and the row of a letter that is sent or given up holds none.
+    """
+
+    __tablename__ = "staff_letter"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(invitation_id, log_in_link_id) = 1", name="about_one"),
+        CheckConstraint(
+            "state in ('pending', 'sending', 'sent', 'failed', 'withdrawn')", name="state"
+        ),
+        CheckConstraint(
+            "state in ('pending', 'sending') or link_sealed is null", name="secret_ends"
+        ),
+        Index(
+            "ix_staff_letter_due",
+            "next_attempt_at",
+            postgresql_where=text("state in ('pending', 'sending')"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    inbox_id: Mapped[UUID] = mapped_column(ForeignKey("inbox.id", ondelete="CASCADE"))
+    invitation_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("invitation.id", ondelete="CASCADE"), index=True
+    )
+    log_in_link_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("log_in_link.id", ondelete="CASCADE"), index=True
+    )
+    link_sealed: Mapped[bytes | None] = mapped_column(Envelope)
+    state: Mapped[LetterState] = mapped_column(Text, default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    external_id: Mapped[str | None] = mapped_column(index=True)
+    error: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    link = SealedText("link_sealed")
 
 
 class LogInAttempt(Base):

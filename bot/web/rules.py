@@ -16,6 +16,7 @@ Rule = Literal[
     "token",
     "slack",
     "same_origin",  # whoever asks from the dashboard's own page: the log-in
+    "known_or_not",  # whoever asks, known by the cookie where there is one: who am I?
     "staff",
     "supervisor",
     "admin",

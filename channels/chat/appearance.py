@@ -66,6 +66,15 @@ class Prechat(_Setting):
     intro: dict[LanguageOrAny, Paragraph] = {}
     fields: Annotated[list[PrechatField], Field(min_length=1, max_length=8)]
 
+    @field_validator("fields")
+    @classmethod
+    def _check_fields(cls, fields: list[PrechatField]) -> list[PrechatField]:
+        if len({each.key for each in fields}) < len(fields):
+            raise ValueError("each field needs a key of its own")
+        if any(each.kind == "choice" and not each.choices for each in fields):
+            raise ValueError("a choice needs something to choose from")
+        return fields
+
 
 class WidgetSetting(_Setting):
     """The widget, as stored. Texts are by language, `*` is for all others."""

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from bot.tables import Agent, Conversation, Event, Feedback, Message, now
+from bot.tables import Agent, Attachment, Conversation, Event, Feedback, Message, now
 from bot.transcripts import (
     AttachmentView,
     EventView,
@@ -94,7 +94,7 @@ def progress_since(session: Session, visitor: Visitor, position: Position) -> Pr
         if row.Event is not None
     ]
     latest, is_page = rows[-1], len(rows) == PAGE
-    files = _files_of(session, [view for _, view in views])
+    files = files_of(session, [row.Message.id for row in rows if row.has_files])
     return Progress(
         events=tuple(
             _told(number, view, files) for number, view in views if view.kind in TOLD_KINDS
@@ -105,10 +105,6 @@ def progress_since(session: Session, visitor: Visitor, position: Position) -> Pr
         has_more=is_page,
         assignee=_shown_assignee(latest.status, latest.assignee_name),
     )
-
-
-def _files_of(session: Session, views: Sequence[EventView]) -> dict[UUID, list[AttachmentView]]:
-    return files_of(session, [UUID(v.data["message_id"]) for v in views if v.kind == "message"])
 
 
 def _shown_assignee(status: str, name: str | None) -> str | None:
@@ -130,6 +126,7 @@ _NEWS = (
         Conversation.leased_until,
         Event,
         Message,
+        exists().where(Attachment.message_id == Message.id).label("has_files"),
         Agent.name.label("author_name"),
         _Assignee.name.label("assignee_name"),
     )
@@ -252,11 +249,11 @@ def compose_files(files: Sequence[AttachmentView]) -> list[dict[str, Any]]:
 
 
 def compose_citations(citations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The sources that carry the reply; scores and unused passages are the staff's matter."""
+    """The articles that carry the reply or may help; scores and the rest are the staff's matter."""
     return [
         {"title": found.get("title", ""), "quote": found.get("quote", ""), "url": found.get("url")}
         for found in citations
-        if found.get("used")
+        if found.get("used") or found.get("suggested")
     ]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from bot.database import without_transactions
 from bot.events import Hub
-from bot.web.event_stream import HEARTBEAT_SECONDS, Drain, EventStream, next_payload
+from bot.web.event_stream import HEARTBEAT_SECONDS, Drain, EventStream, compose, next_payload
 from channels.chat.reading import Position, Progress, newest_positions, progress_since
 from channels.chat.visitor import Visitor
 
@@ -109,18 +109,13 @@ class Streams:
                 await asyncio.sleep(AWAY_SECONDS)
                 watch.queue.put_nowait({})
                 return None
-            for event in progress.events:
-                await stream.send(event.kind, event.data, str(event.position))
+            told = [compose(one.kind, one.data, str(one.position)) for one in progress.events]
+            if not progress.has_more:
+                told += _state_told(watch, progress)
+            await stream.send_all(told)
             watch.position = progress.position
             if not progress.has_more:
-                break
-        if watch.writing != progress.bot_writes:
-            watch.writing = progress.bot_writes
-            await stream.send("typing", {"author": "bot", "is_writing": progress.bot_writes})
-        if watch.assignee != progress.assignee:
-            watch.assignee = progress.assignee
-            await stream.send("person", {"name": progress.assignee})
-        return progress
+                return progress
 
     async def _wake_those_behind(self) -> None:
         watches = list(self._watches)
@@ -134,6 +129,18 @@ class Streams:
                 if newest.get(key, Position()) > watch.position:
                     with contextlib.suppress(asyncio.QueueFull):
                         watch.queue.put_nowait({})
+
+
+def _state_told(watch: _Watch, progress: Progress) -> list[str]:
+    """What has no place in the order of events: whether the bot writes, and who is there."""
+    told = []
+    if watch.writing != progress.bot_writes:
+        watch.writing = progress.bot_writes
+        told.append(compose("typing", {"author": "bot", "is_writing": progress.bot_writes}))
+    if watch.assignee != progress.assignee:
+        watch.assignee = progress.assignee
+        told.append(compose("person", {"name": progress.assignee}))
+    return told
 
 
 async def _tell_typing(stream: EventStream, payload: dict[str, Any]) -> None:

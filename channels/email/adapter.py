@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -13,13 +14,21 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.channel import DeliveryError, Receive
 from bot.events import Publisher
+from bot.letters import Letter
 from bot.messages import Reply
 from channels.email.compose import OutgoingMail, compose
 from channels.email.incoming import MailIntake
+from channels.email.letters import compose_letter
 from channels.email.listening import Timing, read_mailboxes
 from channels.email.lmtp import Address, MailListener, Protocol
 from channels.email.logins import Logins
-from channels.email.mailboxes import Mailbox, MailboxError, find_mailbox, load_mailboxes
+from channels.email.mailboxes import (
+    Mailbox,
+    MailboxError,
+    find_mailbox,
+    load_mailboxes,
+    thread_tokens,
+)
 from channels.email.outgoing import gather
 from channels.email.submission import submit
 
@@ -75,13 +84,14 @@ class EmailChannel:
 
     async def send(self, reply: Reply) -> str:
         """Submit a reply; returns its Message-ID, the same at every attempt."""
-        mailbox, mail = await self._gather(reply)
-        try:
-            message = compose(mail)
-        except ValueError as error:
-            raise DeliveryError(str(error), permanent=True) from error
-        await submit(mailbox, self._logins, message, mail.to_address)
-        return mail.message_id
+        return await self._submit(*await self._gather(reply))
+
+    async def post(self, letter: Letter) -> str:
+        """Submit a letter to the staff; returns its Message-ID, the same at every attempt."""
+        async with self._sessions.begin() as session:
+            mailbox = await session.run_sync(self._mailbox_of, letter.inbox_id)
+            tokens = await session.run_sync(thread_tokens)
+        return await self._submit(mailbox, compose_letter(mailbox, tokens, letter))
 
     async def revise(self, external_id: str, reply: Reply) -> None:
         """A mail that was sent cannot be changed; only whole replies are sent."""
@@ -90,11 +100,22 @@ class EmailChannel:
 
     async def _gather(self, reply: Reply) -> tuple[Mailbox, OutgoingMail]:
         async with self._sessions.begin() as session:
-            try:
-                mailbox = await session.run_sync(find_mailbox, reply.inbox_id)
-            except MailboxError as error:
-                raise DeliveryError(str(error), permanent=False, retry_after_s=300) from error
+            mailbox = await session.run_sync(self._mailbox_of, reply.inbox_id)
             return mailbox, await session.run_sync(gather, mailbox, reply, self._public_url)
+
+    def _mailbox_of(self, session: Session, inbox_id: UUID) -> Mailbox:
+        try:
+            return find_mailbox(session, inbox_id)
+        except MailboxError as error:
+            raise DeliveryError(str(error), permanent=False, retry_after_s=300) from error
+
+    async def _submit(self, mailbox: Mailbox, mail: OutgoingMail) -> str:
+        try:
+            message = compose(mail)
+        except ValueError as error:
+            raise DeliveryError(str(error), permanent=True) from error
+        await submit(mailbox, self._logins, message, mail.to_address)
+        return mail.message_id
 
     async def _serve(self, intake: MailIntake, address: Address) -> None:
         """Listen; where another channels process does already, stand by to take over."""

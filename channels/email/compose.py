@@ -27,8 +27,9 @@ TAGS = {
 }
 _MESSAGE_ID = re.compile(r"[!-;=?-~]{1,120}@[!-;=?-~]{1,120}|[!-;=?-~]{3,240}")
 _SOURCES = {
-    "en": "Sources:", "zh": "来源：", "de": "Quellen:", "fr": "Sources :", "es": "Fuentes:",
-    "ja": "出典：",
+    "en": "From our help centre:", "zh": "来自帮助中心：", "de": "Aus unserem Hilfebereich:",
+    "fr": "Dans notre centre d'aide :", "es": "De nuestro centro de ayuda:",
+    "ja": "ヘルプセンターより：",
 }  # fmt: skip
 _BY_A_MACHINE = {
     "en": "This answer was written automatically. Reply to this mail to ask for a person.",

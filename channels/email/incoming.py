@@ -17,15 +17,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from bot.channel import Receive
 from bot.conversations import Recorded, record_bounce
 from bot.events import Advance, Publisher
+from bot.letters import mark_returned
 from channels.email.mail import Envelope, MailMessage, OwnMail, ThreadMatch
 from channels.email.mailboxes import Mailbox, find_mailbox, own_mail
-from channels.email.placing import Forgotten, Placed, ReportOf, place
+from channels.email.placing import Forgotten, Placed, ReportOf, ReturnedLetter, place, quoted_letter
 from channels.email.reading import read_mail
 
 log = logging.getLogger(__name__)
 
 Taken = Literal["stored", "known", "forgotten"]
 KNOWN_FOR_S = 5.0
+QUOTED = "It was answered with the link in it, so the link was ended."
 # Reading and storing take a core's time: more at once would only keep other work waiting.
 AT_ONCE = 2
 
@@ -63,18 +65,25 @@ class MailIntake:
         """Store one mail. Raises SQLAlchemyError when the database is away: ask for it again."""
         async with self._slots:
             mailbox, own = await self._mailbox(inbox_id)
-            placed = await asyncio.to_thread(self._read_and_place, mailbox, own, raw, envelope)
+            placed, letter_id = await asyncio.to_thread(
+                self._read_and_place, mailbox, own, raw, envelope
+            )
+            if letter_id is not None:  # before anybody can read the link in the conversation
+                await self._end_link(letter_id, QUOTED)
             return await self._store(placed)
 
     def _read_and_place(
         self, mailbox: Mailbox, own: OwnMail, raw: bytes, envelope: Envelope | None
-    ) -> Placed:
+    ) -> tuple[Placed, UUID | None]:
         mail = read_safely(raw, own, envelope)
         with self._reads() as session:
-            return place(session, mailbox, mail, raw)
+            return place(session, mailbox, mail, raw), quoted_letter(session, mail)
 
     async def _store(self, placed: Placed) -> Taken:
         if isinstance(placed, Forgotten):
+            return "forgotten"
+        if isinstance(placed, ReturnedLetter):
+            await self._note_return(placed)
             return "forgotten"
         if isinstance(placed, ReportOf):
             recorded = await self._record_report(placed)
@@ -84,6 +93,15 @@ class MailIntake:
         else:
             recorded = await self._receive(placed)
         return "stored" if recorded.is_new else "known"
+
+    async def _note_return(self, returned: ReturnedLetter) -> None:
+        if returned.notice.is_permanent:
+            status = returned.notice.status or "no reason given"
+            await self._end_link(returned.letter_id, f"The mail came back: {status}")
+
+    async def _end_link(self, letter_id: UUID, told: str) -> None:
+        async with self._sessions.begin() as session:
+            await session.run_sync(mark_returned, letter_id, told)
 
     async def _record_report(self, report: ReportOf) -> Recorded:
         def record(session: Session) -> Recorded:

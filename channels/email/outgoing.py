@@ -126,12 +126,12 @@ def _from_name(mailbox: Mailbox, reply: Reply) -> str:
 
 
 def _sources(citations: tuple[Citation, ...], public_url: str) -> tuple[tuple[str, str], ...]:
-    """The articles that carry the reply, once each, with whole addresses."""
+    """The articles that carry the reply or may help, once each, with whole addresses."""
     found: dict[str, str] = {}
     for citation in citations:
-        if citation.used:
+        if citation.is_shown:
             url = urljoin(f"{public_url}/", citation.url) if citation.url else ""
-            found.setdefault(citation.title, url if url.startswith(("http:", "https:")) else "")
+            found.setdefault(citation.label, url if url.startswith(("http:", "https:")) else "")
     return tuple(found.items())
 
 

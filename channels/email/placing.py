@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations import BounceNotice, is_forgotten, keyed_hash
 from bot.file_types import warning_of
+from bot.letters import find_letter
 from bot.messages import MAX_TEXT_CHARS, Attachment, IncomingMessage, OriginalMessage
 from bot.tables import ContactIdentity, Conversation, Delivery, now
 from channels.email.mail import MailAttachment, MailMessage
@@ -34,6 +35,9 @@ _REPLY_PREFIX = re.compile(
 )
 
 
+_STAFF_LINK = re.compile(r"/desk/(?:invitation|link)#")
+
+
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """The mail's conversation was deleted: it is not taken in again."""
@@ -48,7 +52,16 @@ class ReportOf:
     message: IncomingMessage
 
 
-Placed = IncomingMessage | ReportOf | Forgotten
+@dataclass(frozen=True, slots=True)
+class ReturnedLetter:
+    """A delivery report about a link that was mailed to the staff. It is not stored: it may hold
+    the link, and everybody of the staff reads conversations."""
+
+    letter_id: UUID
+    notice: BounceNotice
+
+
+Placed = IncomingMessage | ReportOf | ReturnedLetter | Forgotten
 
 
 def place(session: Session, mailbox: Mailbox, mail: MailMessage, raw: bytes) -> Placed:
@@ -56,6 +69,9 @@ def place(session: Session, mailbox: Mailbox, mail: MailMessage, raw: bytes) -> 
     external_id = external_id_of(session, mail)
     if is_forgotten(session, mailbox.inbox_id, external_id):
         return Forgotten()
+    letter_id = _returned(session, mail)
+    if letter_id is not None:
+        return ReturnedLetter(letter_id, _notice(mail))
     reported = _reported(session, mailbox, mail)
     if reported is not None:
         message = make_message(session, mailbox, mail, raw, external_id, None)
@@ -223,6 +239,21 @@ def _told(
             "sender_mismatch",
         )
     return None, None
+
+
+def _returned(session: Session, mail: MailMessage) -> UUID | None:
+    """The letter to the staff that a delivery report is about."""
+    if mail.bounce is None or not mail.bounce.original_message_id:
+        return None
+    return find_letter(session, [mail.bounce.original_message_id.strip().strip("<>")])
+
+
+def quoted_letter(session: Session, mail: MailMessage) -> UUID | None:
+    """The letter to the staff that a mail answers and whose link it quotes."""
+    if mail.bounce is not None or _STAFF_LINK.search(mail.full_text) is None:
+        return None
+    answered = (*mail.in_reply_to, *mail.references)
+    return find_letter(session, [each.strip().strip("<>") for each in answered])
 
 
 def _reported(session: Session, mailbox: Mailbox, mail: MailMessage) -> UUID | None:

@@ -113,7 +113,17 @@ class Accounts:
         return self._found
 
     async def of_inbox(self, inbox_id: UUID) -> Account | None:
-        """The account of an inbox."""
+        """The account of an inbox; before there is said to be none, all are read again.
+
+        Another process may have known a new inbox, and taken its first message, before this one.
+        """
+        known = await self._known(inbox_id)
+        if known is None:
+            self.forget()
+            known = await self._known(inbox_id)
+        return known
+
+    async def _known(self, inbox_id: UUID) -> Account | None:
         return next((one for one in await self.all() if one.inbox_id == inbox_id), None)
 
     def forget(self) -> None:

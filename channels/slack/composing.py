@@ -108,12 +108,12 @@ def _signed(reply: Reply) -> str:
 def _sources(reply: Reply) -> str:
     if reply.kind != "reply" or reply.author != "bot" or reply.partial:
         return ""
-    told = [_source(citation) for citation in reply.citations if citation.used]
+    told = [_source(citation) for citation in reply.citations if citation.is_shown]
     return f"\n_{', '.join(dict.fromkeys(told))}_" if told else ""
 
 
 def _source(citation: Citation) -> str:
-    title = escape(" ".join(citation.title.split()))[:150] or "source"
+    title = escape(" ".join(citation.label.split())[:150]) or "source"
     address = citation.url or ""
     is_link = address.startswith(("https://", "http://")) and not set(address) & set("<>| \n")
     return f"<{escape(address)}|{title.replace('|', '/')}>" if is_link else title

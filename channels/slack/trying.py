@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.channel import DeliveryError
-from bot.conversations import NOTICES_ONLY
+from bot.conversations import NOTICES_ONLY, STAFF_CHANNEL
 from bot.tables import Inbox
 from channels.slack.accounts import (
     SETTING,
@@ -32,18 +32,11 @@ class Tried:
 
 async def try_account(inbox: Inbox, environ: Mapping[str, str]) -> Tried:
     """Are the secrets there, and does Slack take them?"""
-    settings = SlackSettings.model_validate(inbox.settings.get(SETTING, {}))
+    missing = missing_secrets(inbox, environ)
+    if missing:
+        return Tried(problem=missing[0])
     account = account_of(inbox, environ)
-    only_notices = account.staff_channel == NOTICES_ONLY
-    wanted = (
-        [settings.webhook_url] if only_notices else [settings.bot_token, settings.signing_secret]
-    )
-    for reference in wanted:
-        try:
-            read_secret(reference or "", environ)
-        except SecretError as error:
-            return Tried(problem=f"{reference}: {error}")
-    if only_notices:
+    if account.staff_channel == NOTICES_ONLY:
         return Tried("notices by an incoming webhook")
     api = WebApi()
     try:
@@ -52,6 +45,21 @@ async def try_account(inbox: Inbox, environ: Mapping[str, str]) -> Tried:
         return Tried(problem=str(error))
     warning = await staff_channel_problem(api, account, account.staff_channel)
     return Tried(f"team {account.team_id or account.enterprise_id}", warning=warning or "")
+
+
+def missing_secrets(inbox: Inbox, environ: Mapping[str, str]) -> list[str]:
+    """Which of the secrets that it needs are not where its settings say, and why."""
+    settings = SlackSettings.model_validate(inbox.settings.get(SETTING, {}))
+    wanted = [settings.bot_token, settings.signing_secret]
+    if inbox.settings.get(STAFF_CHANNEL) == NOTICES_ONLY:
+        wanted = [settings.webhook_url]
+    missing = []
+    for reference in wanted:
+        try:
+            read_secret(reference or "", environ)
+        except SecretError as error:
+            missing.append(f"{reference}: {error}")
+    return missing
 
 
 async def staff_channel_problem(api: WebApi, account: Account, channel: str | None) -> str | None:

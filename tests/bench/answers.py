@@ -29,14 +29,15 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot import migrate
-from bot.answering.answer import FACTS, answer
+from bot.answering.answer import answer
 from bot.answering.decide import log_odds, measure
 from bot.answering.engine import Engine
-from bot.answering.evidence import Found, gather, told_verbatim
+from bot.answering.evidence import Found, gather
 from bot.answering.outcome import AnswerRequest, Knowledge, Outcome
 from bot.answering.phrasing import hear
 from bot.answering.prompt import compose_check
 from bot.answering.query import read_questions
+from bot.answering.telling import tell
 from bot.database import keyring_from, make_engine, make_sessions
 from bot.evaluation import Case, PastTurn, Question, holds, judge, render
 from bot.knowledge import articles
@@ -283,9 +284,9 @@ def sample(bench: Bench, item: Item, weight: float) -> Sample | None:
 
 def is_right(item: Item, found: Found) -> bool:
     """Whether the verbatim answer names an expected article and holds an expected phrase."""
-    told = [each for each in told_verbatim(found) if each.passage.external_id in item.expected]
+    told = [each for each in tell(found) if each.passage.external_id in item.expected]
     if not item.expected_text:
-        return bool(told) and told[0] is found.evidence[0]
+        return found.evidence[0] in told
     return any(holds(each.shown, text) for each in told for text in item.expected_text)
 
 
@@ -471,7 +472,7 @@ def said_of(bench: Bench, each: Sample, engine: Engine) -> Said:
     item = each.item
     question = read_questions(item.turns, 1)[0]
     found = gather(question, bench.inboxes[item.base], bench.seen_by(item))
-    written = compose_check(question, found.evidence[:FACTS])
+    written = compose_check(question, tell(found))
     heard = hear(engine, written, timedelta(minutes=2), "batch")
     return Said(item.id, 0.5 if heard is None else heard)
 

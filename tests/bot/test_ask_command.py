@@ -37,6 +37,10 @@ ANSWER = {
     "citations": [
         {"external_id": "r", "title": "Returns\x1b[2J", "quote": "q", "score": 0.9, "used": True},
         {"external_id": "s", "title": "Sizes", "quote": "q", "score": 0.2, "used": False},
+        {
+            **{"external_id": "x", "title": "Exchanges", "quote": "q", "score": 0.3},
+            **{"used": False, "suggested": True},
+        },
     ],
     "language": "en",
     "reason": "supported",
@@ -111,6 +115,7 @@ async def test_an_answer_comes_with_the_sources_it_rests_on(
     assert finished.out.splitlines() == [
         "You have 30 days. Shoes must be unworn.",
         "  [1] Returns␛[2J  0.90",
+        "  [3] Exchanges  0.30",
     ]
     assert json.loads(worker.asked)["messages"] == [
         {"role": "user", "text": "How long can I return shoes?"}
@@ -127,7 +132,8 @@ async def test_with_json_the_last_line_is_exactly_the_response(
         "text": "You have 30 days. Shoes must be unworn.",
         "confidence": 0.93,
     }
-    assert [citation["used"] for citation in response["citations"]] == [True, False]
+    assert [citation["used"] for citation in response["citations"]] == [True, False, False]
+    assert [each["suggested"] for each in response["citations"]] == [False, False, True]
     assert json.loads(worker.asked)["locale"] == "en"
 
 

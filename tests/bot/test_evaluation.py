@@ -29,8 +29,13 @@ ASKED = Question(
 UNANSWERABLE = Question(question="Bitcoin?", answerable=False, kind="near_miss")
 
 
-def reply(action: str, text: str, *cited: str, used: bool = True) -> Mapping[str, Any]:
-    citations = [{"external_id": one, "used": used, "quote": "", "title": ""} for one in cited]
+def reply(
+    action: str, text: str, *cited: str, used: bool = True, suggested: bool = False
+) -> Mapping[str, Any]:
+    citations = [
+        {"external_id": one, "used": used, "suggested": suggested, "quote": "", "title": ""}
+        for one in cited
+    ]
     return {"action": action, "text": text, "confidence": 0.5, "citations": citations}
 
 
@@ -77,6 +82,22 @@ def test_a_phrase_is_never_found_inside_another(text: str, phrase: str, found: b
 def test_hits_count_the_ranked_citations() -> None:
     case = judge(ASKED, reply("handoff", "", "a", "b", "c", "d", "returns"))
     assert (case.hit_at_1, case.hit_at_5) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("question", "given_reply", "pointed"),
+    [
+        (ASKED, reply("handoff", "", "returns", used=False, suggested=True), True),
+        (ASKED, reply("handoff", "", "returns", used=False), False),
+        (ASKED, reply("handoff", "", "sizes", used=False, suggested=True), False),
+        (UNANSWERABLE, reply("handoff", "", "returns", used=False, suggested=True), False),
+    ],
+)
+def test_a_handoff_may_point_to_the_right_article(
+    question: Question, given_reply: Mapping[str, Any], pointed: bool
+) -> None:
+    case = judge(question, given_reply)
+    assert (case.pointed, tabulate([case])[0].pointed.count) == (pointed, int(pointed))
 
 
 def test_history_goes_along_with_the_question(tmp_path: Path) -> None:

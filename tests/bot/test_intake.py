@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,6 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from bot.database import keyring_from, make_async_engine, make_async_sessions
 from bot.events import Publisher
 from bot.intake import BATCH_RINGS_EVERY_S, Intake, MessageRefused
 from bot.messages import MAX_TEXT_CHARS, ChannelName
@@ -38,10 +38,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(
-    database_url: str, redis_url: str, master_key: str, sessions: sessionmaker[Session]
-) -> AsyncIterator[Desk]:
-    async for made in open_desk(database_url, redis_url, master_key, sessions):
+def desk(redis_url: str, sessions: sessionmaker[Session]) -> Iterator[Desk]:
+    with open_desk(redis_url, sessions) as made:
         yield made
 
 
@@ -51,16 +49,14 @@ def nobody(tmp_path: Path) -> str:
     return f"redis+socket://{tmp_path}/nobody.sock?virtual_host=0"
 
 
-async def open_desk(
-    database_url: str, redis_url: str, master_key: str, sessions: sessionmaker[Session]
-) -> AsyncIterator[Desk]:
-    engine = make_async_engine(database_url)
-    queue, publisher = Queue(redis_url), Publisher(redis_url)
-    made = make_async_sessions(engine, keyring_from(master_key))
-    yield Desk(Intake(made, queue, publisher), queue, sessions)
-    await engine.dispose()
-    queue.close()
-    publisher.close()
+@contextmanager
+def open_desk(redis_url: str, sessions: sessionmaker[Session]) -> Iterator[Desk]:
+    with (
+        closing(Queue(redis_url)) as queue,
+        closing(Publisher(redis_url)) as publisher,
+        closing(Intake(sessions, queue, publisher)) as intake,
+    ):
+        yield Desk(intake, queue, sessions)
 
 
 async def test_a_message_is_committed_when_receive_returns(desk: Desk) -> None:
@@ -109,9 +105,9 @@ async def test_a_redelivery_rings_again_while_the_answer_is_due(desk: Desk) -> N
 
 
 async def test_without_redis_a_message_is_taken_all_the_same(
-    database_url: str, nobody: str, master_key: str, sessions: sessionmaker[Session]
+    nobody: str, sessions: sessionmaker[Session]
 ) -> None:
-    async for desk in open_desk(database_url, nobody, master_key, sessions):
+    with open_desk(nobody, sessions) as desk:
         recorded = await desk.receive(incoming(desk.inbox(), "Where is my parcel?"))
         assert (recorded.is_new, recorded.answer_due) == (True, True)
         with desk.sessions() as session:

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 import redis
 
-import bot.local
+import bot.local_layout
 from bot.home import HomeLock, LocalError, require_free_space
 from bot.local import LocalServers
 from bot.redis_url import redis_py_url
@@ -246,7 +246,7 @@ def test_a_home_that_the_servers_account_cannot_reach_links_to_the_state_folder(
     with new_folder() as folder:
         closed = folder / "closed"
         closed.mkdir(mode=0o700)
-        monkeypatch.setattr(bot.local, "SYSTEM_STATE", folder / "state")
+        monkeypatch.setattr(bot.local_layout, "SYSTEM_STATE", folder / "state")
         for _ in range(2):
             with running(closed / "home") as servers, connect(servers) as connection:
                 assert connection.execute("select 1").fetchone() == (1,)

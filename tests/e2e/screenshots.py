@@ -7,6 +7,7 @@ the widget is a real one; the script fails if none comes.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,24 @@ def main(url: str, link: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         signed_in = log_in(browser, link)
-        for name, (width, height) in SIZES.items():
-            for scheme in ("light", "dark"):
-                looks: dict[str, Any] = {
-                    "viewport": {"width": width, "height": height},
-                    "color_scheme": scheme,
-                    "reduced_motion": "reduce",
-                }
-                take_shop(browser, url, f"{name}-{scheme}", looks)
-                take_desk(browser, url, f"{name}-{scheme}", {**looks, "storage_state": signed_in})
+        # The desk first: the shop's questions are not its everyday.
+        for name, looks in all_looks():
+            take_desk(browser, url, name, {**looks, "storage_state": signed_in})
+        for name, looks in all_looks():
+            take_shop(browser, url, name, looks)
         browser.close()
+
+
+def all_looks() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name of each size and scheme, and the options of a window that shows it."""
+    for size, (width, height) in SIZES.items():
+        for scheme in ("light", "dark"):
+            looks = {
+                "viewport": {"width": width, "height": height},
+                "color_scheme": scheme,
+                "reduced_motion": "reduce",
+            }
+            yield f"{size}-{scheme}", looks
 
 
 def log_in(browser: Browser, link: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -162,6 +162,21 @@ def test_assign_snooze_tag_and_macros_from_the_keyboard(
     sam.page.locator(".state").get_by_text("Snoozed until").wait_for()
     assert conversation(site, number).status == "snoozed"
     assert sam.trouble == []
+
+
+def test_on_a_sunday_the_next_morning_is_offered_once(
+    site: Site, desk: Callable[..., DeskVisit]
+) -> None:
+    number = ask_person(site, "ada", "Hello?")
+    bea = desk("Bea")
+    bea.page.clock.set_fixed_time(datetime(2026, 11, 29, 10, tzinfo=UTC))
+    bea.goto(f"/inbox/all/{number}")
+    bea.page.locator(".log").get_by_text("Hello?").wait_for()
+    bea.press("s")
+    bea.page.get_by_role("option", name="In an hour").wait_for()
+    offered = " ".join(bea.page.get_by_role("option").all_inner_texts())
+    assert ("Tomorrow morning" in offered, "Monday" in offered) == (True, False)
+    assert bea.trouble == []
 
 
 def test_a_note_calls_a_colleague_who_sees_it_counted(

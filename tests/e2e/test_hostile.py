@@ -277,9 +277,7 @@ def test_the_widget_runs_and_fetches_nothing_that_the_model_or_the_staff_says(
                 if each != "bot":
                     attach(session, message, text)
     ada.page.reload()
-    ada.widget(".launcher").wait_for()
-    if not ada.widget(".panel").is_visible():
-        ada.open_chat()
+    ada.widget(".panel").wait_for()  # it was open before
     ada.widget(".bubble").nth(200).wait_for(state="attached")
     watch.look(ada.page, "the transcript")
     for source in ada.widget("summary").all()[:3]:

@@ -27,12 +27,17 @@ from bot.tables import (
     Conversation,
     Delivery,
     Inbox,
+    MailboxWatermark,
+    StaffLetter,
     StaffSession,
     new_id,
 )
+from channels.chat.appearance import widget_of
+from channels.email.mailboxes import MailboxSetting, ServerSetting, connect_mailbox
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.e2e.axe import violations
 from tests.e2e.conftest import WAIT_MS, Site, Visit
+from tests.e2e.widget_world import named, picture
 from tests.people import make_inbox, write
 
 pytestmark = pytest.mark.browser
@@ -129,6 +134,16 @@ def test_somebody_logs_in_with_the_keyboard_and_lands_where_they_wanted_to_go(
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()
     assert opened.trouble == []
+
+
+def test_the_log_in_page_logs_no_error(visit: Window) -> None:
+    opened = visit("/healthz")
+    said: list[str] = []
+    opened.page.on("console", lambda message: said.append(message.text))
+    opened.page.goto(opened.page.url.replace("/healthz", "/desk/log-in"))
+    expect(opened.page.get_by_role("heading", name="Log in to the desk")).to_be_visible()
+    settle(opened.page)
+    assert said == []
 
 
 def test_a_wrong_password_is_told_in_the_page(visit: Window, ann: SignedInDesk) -> None:
@@ -241,6 +256,47 @@ def test_an_invitation_goes_from_ann_to_dan_with_the_keyboard(
     expect(page.get_by_label("Role of Dan")).to_have_value("agent")
 
 
+def test_an_invitation_is_sent_by_mail_its_failure_shown_and_sent_again(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    setting = MailboxSetting(
+        address="help@larkspur.example", smtp=ServerSetting(host="127.0.0.1", port=9)
+    )
+    with sessions.begin() as session:
+        connect_mailbox(session, "support", setting, None)
+    page = at_desk("admin/staff")
+    page.get_by_role("button", name="Invite somebody").press("Enter")
+    page.get_by_label("Name", exact=True).fill("Dan")
+    page.get_by_label("E-mail", exact=True).fill("dan@larkspur.example")
+    expect(page.get_by_label("Send the invitation by e-mail")).to_be_checked()
+    assert violations(page) == []
+    page.get_by_role("button", name="Send the invitation").press("Enter")
+    expect(page.get_by_text("on its way to dan@larkspur.example")).to_be_visible()
+    expect(page.get_by_text("Invitation on its way by mail")).to_be_visible()
+    with sessions.begin() as session:
+        letter = session.scalars(select(StaffLetter)).one()
+        assert letter.link not in page.content()
+        letter.state, letter.error, letter.link_sealed = (
+            "failed",
+            "The recipient was refused.",
+            None,
+        )
+    expect(page.get_by_text("Invitation not sent. The recipient was refused.")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("button", name="Send again Dan's invitation").press("Enter")
+    expect(page.get_by_text("Invitation on its way by mail")).to_be_visible()
+    page.get_by_role("button", name="New link for Dan").press("Enter")
+    shown = page.get_by_label("Hand this over by a way that only they read").input_value()
+    assert "/desk/invitation#" in shown
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More for Ann").press("Enter")
+    page.get_by_role("menuitem", name="Mail a log-in link").press("Enter")
+    expect(page.get_by_text("Log-in link on its way by mail")).to_be_visible()
+    with sessions() as session:
+        states = session.scalars(select(StaffLetter.state).order_by(StaffLetter.created_at)).all()
+    assert states == ["failed", "withdrawn", "pending"]
+
+
 def test_ann_changes_a_role_and_removes_somebody(
     site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
 ) -> None:
@@ -295,6 +351,45 @@ def test_hours_and_a_holiday_are_set_and_stay(
     expect(page.get_by_label("Friday to")).to_have_value("18:30")
 
 
+def test_the_times_until_somebody_is_reminded_are_set_in_their_units_and_stay(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    page = at_desk(f"admin/inboxes/{site.inbox_id}")
+    remind, tell = "Remind the staff", "Tell the customer that nobody is free"
+    expect(page.get_by_label(remind, exact=True)).to_contain_text("As usual: after 5 minutes")
+    page.get_by_label(remind, exact=True).select_option("after")
+    page.get_by_label(f"{remind}: how many").fill("2.5")
+    page.get_by_label(f"{remind}: unit").select_option("hours")
+    page.get_by_label(tell, exact=True).select_option("never")
+    page.get_by_role("button", name="Save reminders").press("Enter")
+    expect(page.get_by_label(f"{remind}: how many")).to_be_focused()  # half an hour is no number
+    page.get_by_label(f"{remind}: how many").fill("2")
+    assert violations(page) == []
+    page.get_by_role("button", name="Save reminders").press("Enter")
+    expect(page.get_by_text("Reminders are saved.")).to_be_visible()
+    with sessions() as session:
+        policy = session.get_one(Inbox, site.inbox_id).settings["policy"]
+    assert policy == {"remind_after_minutes": 120, "tell_after_minutes": 0}
+    page.reload()
+    expect(page.get_by_label(f"{remind}: how many")).to_have_value("2")
+    expect(page.get_by_label(f"{remind}: unit")).to_have_value("60")
+    expect(page.get_by_label(tell, exact=True)).to_have_value("never")
+
+
+def test_how_sure_the_bot_must_be_is_chosen_in_words_and_stays(
+    site: Site, at_desk: Callable[..., Page]
+) -> None:
+    page = at_desk(f"admin/inboxes/{site.inbox_id}")
+    chooser = page.get_by_label("How sure the bot must be")
+    expect(chooser).to_have_value("0.5")
+    chooser.select_option("Careful")
+    page.get_by_text("Fewer answers, fewer wrong ones").wait_for()
+    page.get_by_role("button", name="Save answers").click()
+    page.get_by_text("Answers are saved.").wait_for()
+    page.reload()
+    expect(page.get_by_label("How sure the bot must be")).to_have_value("0.65")
+
+
 def test_an_inbox_is_made_given_articles_and_tested(
     site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
 ) -> None:
@@ -314,6 +409,23 @@ def test_an_inbox_is_made_given_articles_and_tested(
         assert (
             session.scalars(select(Inbox.company).where(Inbox.name == "shop")).one() == "Larkspur"
         )
+
+
+def test_a_slack_inbox_tells_its_state_its_test_and_the_commands(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        inbox_id = make_inbox(session, "slack")
+        inbox = session.get_one(Inbox, inbox_id)
+        inbox.settings = {"slack": {"team_id": "T042", "bot_token": "env:SLACK_NOWHERE"}}
+    page = at_desk(f"admin/inboxes/{inbox_id}", viewport={"width": 360, "height": 740})
+    expect(page.get_by_text("Installed in T042.")).to_be_visible()
+    commands = page.get_by_label("Connect it anew, in a terminal on this machine")
+    assert "./frontdesk slack connect" in commands.input_value()
+    expect(page.get_by_text("docs/connecting-slack.md")).to_be_visible()
+    page.get_by_role("button", name="Test the connection").press("Enter")
+    expect(page.get_by_text("env:SLACK_NOWHERE").last).to_be_visible()
+    assert violations(page) == []
 
 
 def test_a_mailboxs_password_goes_in_and_never_comes_out(at_desk: Callable[..., Page]) -> None:
@@ -388,6 +500,79 @@ def test_the_widget_is_seen_live_while_its_colour_and_words_change(
     assert stored == {"accent": "#7a1f5c", "texts": {"*": {"title": "Larkspur helps"}}}
     snippet = page.get_by_role("textbox", name="Snippet").input_value()
     assert 'data-inbox="website"' in snippet
+
+
+def test_the_form_before_the_chat_is_made_with_the_keyboard_and_seen_live(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    page = at_desk(f"admin/inboxes/{site.inbox_id}/widget")
+    form = page.frame_locator("iframe").locator("frontdesk-chat .prechat")
+    expect(form).to_have_count(0)
+    page.get_by_label("Ask who writes before the first message").press("Space")
+    expect(form.get_by_label("Your name")).to_be_visible(timeout=WAIT_MS)
+    page.get_by_label("Above the form").fill("Tell us who you are")
+    page.get_by_role("button", name="A choice").press("Enter")
+    expect(page.get_by_label("Question 3", exact=True)).to_be_focused()
+    page.keyboard.type("What is it about?")
+    page.get_by_role("button", name="Save the widget").press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("Question 3 needs two answers to choose from.")
+    page.get_by_label("Answers to question 3, one a line").fill("Tents\n\nBoots\n")
+    page.get_by_label("Question 3 must be answered").press("Space")
+    page.get_by_role("button", name="Question 3 further up").press("Enter")
+    expect(form.get_by_label("What is it about?").locator("option")).to_have_count(3)
+    expect(form.locator("strong")).to_have_text("Tell us who you are")
+    assert violations(page) == []
+    page.get_by_role("button", name="Save the widget").press("Enter")
+    expect(page.get_by_text("The widget is saved.")).to_be_visible()
+    with sessions() as session:
+        stored = session.get_one(Inbox, site.inbox_id).settings["widget"]["prechat"]
+    assert [each["key"] for each in stored["fields"]] == ["name", "question_1", "email"]
+    assert stored["fields"][1]["choices"] == ["Tents", "Boots"]
+    assert stored["fields"][1]["required"]
+
+
+def test_the_bots_picture_is_cut_to_size_and_seen_live(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    page = at_desk(f"admin/inboxes/{site.inbox_id}/widget")
+    mark = page.frame_locator("iframe").locator("frontdesk-chat .mark canvas")
+    page.get_by_label("Picture file").set_input_files(
+        named("face.png", "image/png", picture(900, 500, noise=200_000))
+    )
+    expect(mark).to_be_visible(timeout=WAIT_MS)
+    page.get_by_label("The bot's name").fill("Larky")
+    assert violations(page) == []
+    page.get_by_role("button", name="Save the widget").press("Enter")
+    expect(page.get_by_text("The widget is saved.")).to_be_visible()
+    with sessions() as session:
+        setting = widget_of(session.get_one(Inbox, site.inbox_id).settings)
+    assert setting.bot_name == "Larky"
+    assert setting.picture is not None
+    assert setting.picture[1] == "image/png"
+    page.get_by_label("Picture file").set_input_files(named("face.png", "image/png", b"words"))
+    expect(page.get_by_role("alert")).to_contain_text("no picture")
+    page.get_by_role("button", name="Remove the picture").press("Enter")
+    expect(mark).to_have_count(0)
+
+
+def test_a_long_problem_of_an_inbox_has_a_phones_whole_width(
+    site: Site, at_desk: Callable[..., Page], sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        mail = make_inbox(session, "email")
+        told = "The mail server imap.larkspur-outdoor.example does not answer (TimeoutError). " * 2
+        session.add(MailboxWatermark(inbox_id=mail, folder="INBOX", error=told))
+        server = ServerSetting(host="127.0.0.1", port=9)
+        setting = MailboxSetting(address="help@larkspur.example", imap=server)
+        connect_mailbox(session, session.get_one(Inbox, mail).name, setting, None)
+    page = at_desk("admin/inboxes", viewport={"width": 360, "height": 740})
+    problem = page.get_by_text("does not answer")
+    expect(problem).to_be_visible()
+    box, tag = problem.bounding_box(), page.get_by_text("Needs you").bounding_box()
+    assert box is not None
+    assert tag is not None
+    assert box["width"] > 220
+    assert tag["y"] + tag["height"] <= box["y"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

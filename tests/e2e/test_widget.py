@@ -294,3 +294,20 @@ def wait_until_stored(site: Site, count: int) -> None:
     while message_count(site) < count and time.monotonic() < deadline:
         time.sleep(0.05)
     assert message_count(site) == count
+
+
+def test_a_press_before_the_chat_reopens_itself_does_not_shut_it(
+    site: Site, visit: Callable[..., Visit]
+) -> None:
+    ada = visit()
+    ada.open_chat()
+    apps: list[Route] = []
+    ada.page.route("**/chat/widget/app.js*", lambda route: apps.append(route))
+    ada.page.reload()
+    with ada.page.expect_request("**/chat/widget/app.js*"):
+        ada.widget(".launcher").click()
+    ada.page.wait_for_timeout(100)
+    apps[0].continue_()
+    ada.widget(".panel").wait_for()
+    ada.page.wait_for_timeout(300)
+    assert ada.widget(".panel").is_visible()

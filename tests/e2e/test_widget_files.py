@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from aiohttp import web
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Playwright, Route, expect
 from sqlalchemy import select
 
 from bot.tables import Attachment
@@ -59,12 +59,34 @@ def test_pictures_and_files_go_out_by_the_button_and_come_back_after_a_reload(
     ada.page.reload()
     ada.widget(".picture canvas").wait_for()
     assert pixel(ada, ".picture canvas")[1:] == [90, 140, 255]
-    assert ada.widget(".file .name").inner_text() == "bill.txt"
+    expect(ada.widget(".file .name")).to_have_text(["bill.txt"])
     with ada.page.expect_download() as download:
         ada.widget(".file").click()
     assert download.value.path().read_bytes() == b"29 EUR"
     assert ada.bubbles() == ["The zip is torn"]
     assert ada.trouble == []
+
+
+def test_a_picture_stays_as_it_is_drawn_when_its_upload_ends(
+    site: Site, visit: Callable[..., Visit]
+) -> None:
+    ada = visit()
+    ada.open_chat()
+    uploads: list[Route] = []
+    ada.page.route("**/chat/files", lambda route: uploads.append(route), times=1)
+    ada.widget("input[type=file]").set_input_files(
+        [named("tent.png", "image/png", picture()), named("bill.txt", "text/plain", b"29 EUR")]
+    )
+    with ada.page.expect_request("**/chat/files"):
+        ada.say("The zip is torn")
+    ada.widget(".unsent .picture canvas").evaluate("canvas => canvas.title = 'drawn once'")
+    uploads[0].continue_()
+    wait_until_stored(site, 1)
+    expect(ada.widget(".message.own:not(.unsent)")).to_be_visible()
+    assert ada.widget(".picture canvas").get_attribute("title") == "drawn once"
+    with ada.page.expect_download() as download:
+        ada.widget(".file").click()
+    assert download.value.path().read_bytes() == b"29 EUR"
 
 
 def test_a_picture_opens_large_and_escape_leads_back(

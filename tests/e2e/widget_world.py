@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from playwright.sync_api import FilePayload
 from sqlalchemy import func, select
 
 from bot.agents import find_or_add_agent
@@ -39,7 +40,7 @@ def picture(width: int = 40, height: int = 30, noise: int = 0) -> bytes:
     )
 
 
-def named(name: str, media_type: str, content: bytes) -> dict[str, Any]:
+def named(name: str, media_type: str, content: bytes) -> FilePayload:
     """A file as a browser's file chooser hands it over."""
     return {"name": name, "mimeType": media_type, "buffer": content}
 

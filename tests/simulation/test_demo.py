@@ -15,11 +15,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.dashboard.insights_counts import Period, read_counts
 from bot.simulation.demo import NAMES, Summary, fill_demo
+from bot.simulation.demo_days import DAYS
 from bot.simulation.demo_matters import MATTERS
 from bot.simulation.doors import remove_inboxes
 from bot.simulation.stage import DeskDoors
-from bot.tables import Agent, Contact, Conversation, Delivery, Inbox, Message
+from bot.tables import Agent, Contact, Conversation, Delivery, Feedback, Inbox, Message, now
+from bot.tallies import roll_up
 from bot.up import CHECKOUT, DEMO_CONVERSATIONS
 from channels.slack.accounts import read_accounts
 from tests.faults.desk import Desk
@@ -58,11 +61,31 @@ def test_it_fills_every_page_of_a_dashboard(
         assert any(one.private and one.author == "agent" for one in messages)
         assert sum(message.state == "draft" for message in messages) == 2
         assert any(message.is_automatic for message in messages)
+        ratings = session.scalars(select(Feedback.score).where(Feedback.message_id.is_(None)))
+        assert sorted(ratings) == sorted(one.rating for one in MATTERS if one.rating)
         assert len({one.assignee_id for one in found if one.assignee_id}) >= 2
         assert any(one.status == "open" and one.assignee_id is None for one in found)
         assert any(CHINESE.search(message.text) for message in messages)
         names = {contact.name for contact in session.scalars(select(Contact))}
         assert {matter.who for matter in MATTERS if matter.channel == "chat"} <= names
+
+
+def test_its_conversations_lie_in_the_last_two_weeks_and_insights_agrees(
+    summary: Summary, sessions: sessionmaker[Session]
+) -> None:
+    today = now().date()
+    period = Period(today - timedelta(days=DAYS), today)
+    with sessions.begin() as session:
+        roll_up(session)
+    with sessions() as session:
+        begun = Counter(one.created_at.date() for one in session.scalars(select(Conversation)))
+        written = Counter(one.created_at.date() for one in session.scalars(select(Message)))
+        counts, _, _ = read_counts(session, period)
+    assert len(begun) > DAYS / 2
+    assert {day: sum(found.values()) for day, found in counts.begun.items()} == dict(begun)
+    assert {day: sum(found.values()) for day, found in counts.by_day("messages").items()} == dict(
+        written
+    )
 
 
 async def test_a_second_time_adds_nothing(

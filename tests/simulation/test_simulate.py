@@ -88,7 +88,7 @@ async def test_a_conversation_by_mail_is_taken_over_in_slack_and_reads_back_as_o
 ) -> None:
     names = InboxNames.of("thread")
     async with open_world(sessions, doors, names, Ledger(print)) as stage:
-        await until_doors_are_open(stage)
+        await until_doors_are_open(stage, sessions, names)
         ada = stage.mail.customer("ada@customers.example", "Ada")
         first = ada.write(stage.mail.company, "Can I reach you by phone?", subject="My tent")
         await stage.mail.post(first)
@@ -162,7 +162,7 @@ def simulated_inboxes(sessions: sessionmaker[Session]) -> list[str]:
 def test_the_command_ends_with_its_table_as_json(
     desk: Desk, sessions: sessionmaker[Session], doors: DeskDoors, tmp_path: Path
 ) -> None:
-    asked = ("--minutes", "0.05", "--seed", "7", "--pause", "0.5", "--json")
+    asked = ("--minutes", "0.05", "--seed", "7", "--pause", "0.5", "--patience", "90", "--json")
     with simulate_command(desk, doors, tmp_path, *asked) as process:
         out, traffic = process.communicate(timeout=180)
     told = json.loads(out)
@@ -225,7 +225,7 @@ async def test_no_simulated_handoff_reaches_the_real_staff(
     assert real.called("chat.postMessage") == []
 
 
-async def eventually(is_so: Callable[[], object], within_s: float = 30.0) -> None:
+async def eventually(is_so: Callable[[], object], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not is_so():
             await asyncio.sleep(0.1)

@@ -16,8 +16,18 @@ from bot import conversations, transcripts
 from bot.answering.outcome import AnswerRequest, AnswerStream, CheckedSentence
 from bot.conversations import MAX_DEATHS, Claim, take_over
 from bot.messages import ChannelName
+from bot.policy import PolicySetting, with_policy
 from bot.queue import BATCH, INTERACTIVE
-from bot.tables import AnswerRun, Article, Collection, Conversation, Message, new_id, now
+from bot.tables import (
+    AnswerRun,
+    Article,
+    Collection,
+    Conversation,
+    Inbox,
+    Message,
+    new_id,
+    now,
+)
 from tests.people import incoming, make_agent, make_inbox
 from tests.workers.scripted import Says, outcome, running
 from workers import runs, runtime, tasks
@@ -469,6 +479,19 @@ def test_an_ask_is_answered_once(desk: Desk, redis_url: str) -> None:
         assert run.state == "done"
         assert json.loads(run.result)["text"] == "Here."
     assert len(says.requests) == 1
+
+
+def test_conversations_and_asks_are_answered_where_the_inbox_is_sure_enough(
+    desk: Desk, redis_url: str
+) -> None:
+    with desk.sessions.begin() as session:
+        inbox = session.scalars(select(Inbox)).one()
+        inbox.settings = with_policy(inbox.settings, PolicySetting(answer_at=0.8))
+    conversation, run_id, says = desk.write("Where?"), ask(desk, "Where is it?"), Says("Here.")
+    with running(desk.sessions, redis_url, says) as made:
+        answer_conversation(made, conversation)
+        answer_ask(made, run_id)
+    assert [request.answer_at for request in says.requests] == [0.8, 0.8]
 
 
 def test_an_ask_that_breaks_is_told_as_failed(desk: Desk, redis_url: str) -> None:

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answering import evidence, prompt
+from bot.answering import prompt, telling, texts
 from bot.answering.answer import answer
 from bot.answering.decide import Decision, decide
-from bot.answering.evidence import gather, told_verbatim
+from bot.answering.evidence import gather
 from bot.answering.query import read_questions
+from bot.answering.resting import rest_of
+from bot.answering.telling import tell
 from tests.bot.answering.fakes import INBOX, Article, FakeEngine, FakeKnowledge, ask, run
 
 RETURNS = Article(
@@ -114,6 +116,55 @@ def test_what_no_article_answers_goes_to_a_person() -> None:
     assert "colleague" in outcome.text
     assert "Asked: Does the astronaut club sponsor marathons?" in outcome.summary
     assert not any(citation.used for citation in outcome.citations)
+
+
+def test_a_careful_inbox_hands_over_what_another_one_answers() -> None:
+    bold, careful = (run(answer(ask(HOW_LONG, answer_at=at), SHOP, None))[1] for at in (0.5, 0.95))
+    assert (bold.action, careful.action) == ("answer", "handoff")
+    assert bold.confidence == careful.confidence
+    assert careful.reason == "no_evidence"
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("Can I return an item that I engraved with my name?", ["returns"]),
+        ("Does the astronaut club sponsor marathons?", []),
+        ("I want a human: can I return an item that I engraved?", []),
+    ],
+)
+def test_a_handoff_names_what_may_help_unless_a_person_is_asked_for(
+    question: str, named: list[str]
+) -> None:
+    _, outcome = run(answer(ask(question), SHOP, None))
+    assert outcome.action == "handoff"
+    assert [each.external_id for each in outcome.citations if each.suggested] == named
+    assert ("“Returning an item”" in outcome.text) is bool(named)
+    assert not any(citation.used for citation in outcome.citations)
+
+
+def test_the_rest_of_a_question_is_not_pointed_to_what_was_told() -> None:
+    engraved = "Can I return an item that I engraved with my name?"
+    request = ask(HOW_LONG, engraved, unanswered=2)
+    _, outcome = run(answer(request, SHOP, None))
+    assert outcome.reason == "partly"
+    first = outcome.citations[0]
+    assert (first.used, first.suggested) == (True, False)
+    assert "“Returning an item”" not in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "Until then, this may help: “A”, “B”."),
+        ("zh", "在此期间，以下文章可能对您有帮助：《A》《B》。"),
+        ("fr", "En attendant, ceci peut vous aider : «\N{NO-BREAK SPACE}A\N{NO-BREAK SPACE}», "
+         "«\N{NO-BREAK SPACE}B\N{NO-BREAK SPACE}»."),
+        ("ar", "Until then, this may help: “A”, “B”."),
+    ],
+)  # fmt: skip
+def test_what_may_help_is_named_in_the_marks_of_the_language(language: str, told: str) -> None:
+    assert texts.suggest(["A", "B"], language) == told
 
 
 def test_a_handoff_cites_what_came_nearest() -> None:
@@ -285,7 +336,52 @@ COSTS = Article(
 def test_of_a_table_the_row_that_was_asked_for_is_told_and_not_its_neighbours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evidence, "NEAR", 100.0)  # as if every sentence came as near
+    monkeypatch.setattr(telling, "NEAR", 100.0)  # as if every sentence came as near
     [asked] = read_questions(ask("What does delivery to Norway cost?").turns, 1)
-    told = told_verbatim(gather(asked, INBOX, FakeKnowledge([COSTS])))
+    told = tell(gather(asked, INBOX, FakeKnowledge([COSTS])))
     assert [each.sentence.text for each in told] == ["To: Norway; Price: 14.95 EUR"]
+
+
+RESET = Article(
+    "reset",
+    "Reset the lock of the travel safe",
+    "To reset the lock of the travel safe:\n\n"
+    "1. Open the travel safe.\n2. Hold the reset button of its lock.\n3. Choose a new code.",
+)
+STEPS = [
+    "To reset the lock of the travel safe:\n1. Open the travel safe.",
+    "\n2. Hold the reset button of its lock.",
+    "\n3. Choose a new code.",
+]
+
+
+def test_steps_are_streamed_as_they_stand_and_no_model_words_them() -> None:
+    engine = FakeEngine(["Hold the reset button of its lock."])
+    request = ask("How do I reset the lock of the travel safe, which reset button do I hold?")
+    sentences, outcome = run(answer(request, FakeKnowledge([RESET]), engine))
+    assert [sentence.text for sentence in sentences] == STEPS
+    assert (outcome.text, outcome.reason) == ("".join(STEPS), "evidence")
+    assert outcome.usage is None
+
+
+def test_a_run_that_died_among_the_steps_does_not_begin_them_again() -> None:
+    request = ask("How do I reset the lock of the travel safe?", shown=tuple(STEPS[:2]))
+    sentences, outcome = run(answer(request, FakeKnowledge([RESET]), None))
+    assert sentences == []
+    assert [each.external_id for each in outcome.citations if each.used] == ["reset"]
+
+
+def test_a_line_of_a_list_rests_on_its_passage() -> None:
+    [passage] = FakeKnowledge([RESET]).search(INBOX, "reset", 1)
+    rest = [rest_of(step, [passage], "en") for step in STEPS]
+    assert all(each is not None and each.verbatim for each in rest)
+
+
+def test_an_item_after_other_words_has_a_line_of_its_own() -> None:
+    bare = replace(RESET, text=RESET.text.partition("\n\n")[2])
+    question = "How do I reset the lock of the travel safe, which reset button do I hold?"
+    request = ask("我怎么重置 travel safe 的 lock？", question, unanswered=1, locale="zh")
+    _, outcome = run(answer(request, FakeKnowledge([bare]), None))
+    _, chinese = run(answer(replace(request, shown=("您好。",)), FakeKnowledge([bare]), None))
+    assert outcome.text.startswith("1. Open the travel safe.\n2. Hold")
+    assert chinese.text.startswith("您好。\n1. Open the travel safe.\n2. Hold")

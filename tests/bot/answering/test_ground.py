@@ -30,6 +30,10 @@ RETURNS_ZH = Support("自收到商品之日起，您有 60 天的时间退货。
 STOVES_ZH = Support("已经点过火的炉具不能退货。", "不能退货的商品")
 
 
+WARRANTY = Support("Product: Backpacks; Warranty: 10 years", "How long the warranty lasts")
+WARRANTY_ZH = Support("产品: 背包; 保修期: 10 年", "各类产品的保修期")
+
+
 def passes(sentence: str, *evidence: Support, question: str = "", language: str = "en") -> bool:
     asked = Asked(question, language, "Larkspur", system_prompt("Larkspur"))
     return check_sentence(sentence, evidence, asked).evidence is not None
@@ -48,6 +52,24 @@ def passes(sentence: str, *evidence: Support, question: str = "", language: str 
 )
 def test_a_faithful_sentence_passes(sentence: str, evidence: Support, question: str) -> None:
     assert passes(sentence, evidence, question=question)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "evidence", "question", "is_faithful"),
+    [
+        ("The warranty is 10 years.", WARRANTY, "How long is the warranty?", False),
+        ("The warranty on backpacks is 10 years.", WARRANTY, "How long is the warranty?", True),
+        ("The warranty is 10 years.", WARRANTY, "What is the warranty on backpacks?", True),
+        ("The warranty is 10 years.", WARRANTY, "What is the warranty on tents?", False),
+        ("保修期是10年。", WARRANTY_ZH, "保修期是多久？", False),
+        ("背包的保修期是10年。", WARRANTY_ZH, "保修期是多久？", True),
+    ],
+)
+def test_what_a_row_says_holds_for_what_its_first_cell_names(
+    sentence: str, evidence: Support, question: str, is_faithful: bool
+) -> None:
+    language = "zh" if evidence is WARRANTY_ZH else "en"
+    assert passes(sentence, evidence, question=question, language=language) is is_faithful
 
 
 @pytest.mark.parametrize(

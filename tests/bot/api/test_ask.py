@@ -33,6 +33,7 @@ RESULT: dict[str, Any] = {
             "quote": "You have **60 days**.",
             "score": 0.93,
             "used": True,
+            "suggested": False,
             "url": "/help/returns",
         }
     ],

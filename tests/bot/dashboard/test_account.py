@@ -55,7 +55,7 @@ async def test_bea_sees_where_she_is_signed_in_and_ends_one_of_them(
     assert told == {("a test", "192.0.2.7", True), ("Firefox", "192.0.2.9", False)}
     assert (await call(client, bea, origin, "DELETE", f"/sessions/{other.session_id}"))[0] == 204
     cookie = {"Cookie": f"{COOKIE}={other.token}"}
-    async with client.get("/desk/api/me", headers=cookie) as response:
+    async with client.get("/desk/api/me/sessions", headers=cookie) as response:
         assert response.status == 401
     assert (await call(client, bea, origin, "GET", "/sessions"))[0] == 200
 
@@ -73,7 +73,7 @@ async def test_a_session_ends_by_itself_when_nobody_uses_it(
 ) -> None:
     with sessions.begin() as session:
         session.execute(update(StaffSession).values(seen_at=now() - IDLE))
-    assert (await call(client, bea, origin, "GET", ""))[0] == 401
+    assert (await call(client, bea, origin, "GET", "/sessions"))[0] == 401
 
 
 async def test_a_long_used_token_is_replaced_and_the_old_one_ends_soon(
@@ -88,7 +88,7 @@ async def test_a_long_used_token_is_replaced_and_the_old_one_ends_soon(
         session.execute(update(StaffSession).values(rotated_at=now() - OVERLAP))
     assert (await call(client, bea, origin, "GET", "/sessions"))[0] == 401
     async with client.get(
-        "/desk/api/me", headers={"Cookie": f"{COOKIE}={told['cookie']}"}
+        "/desk/api/me/sessions", headers={"Cookie": f"{COOKIE}={told['cookie']}"}
     ) as response:
         assert response.status == 200
 
@@ -104,7 +104,7 @@ async def test_a_new_password_ends_all_other_sessions_and_renews_this_one(
     client.session.cookie_jar.clear()
     for token, expected in ((bea.token, 401), (other.token, 401), (told["cookie"], 200)):
         cookie = {"Cookie": f"{COOKIE}={token}"}
-        async with client.get("/desk/api/me", headers=cookie) as response:
+        async with client.get("/desk/api/me/sessions", headers=cookie) as response:
             assert response.status == expected
     client.session.cookie_jar.clear()
     assert (await log_in(client, origin, PASSWORD))[0] == 401

@@ -6,16 +6,36 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.api_tokens import find_holder
 from bot.conversations import keyed_hash
+from bot.dashboard.invitations import find_invitation
 from bot.knowledge.articles import put_article
+from bot.letters import claim_letter
 from bot.privacy.audit import verify
+from bot.redis_url import redis_py_url
 from bot.settings import Settings
-from bot.tables import Article, AuditEntry, Conversation, Delivery, new_id, now
-from channels.email.mailboxes import find_mailbox
+from bot.tables import (
+    Article,
+    AuditEntry,
+    Conversation,
+    Delivery,
+    Inbox,
+    MailboxWatermark,
+    StaffLetter,
+    new_id,
+    now,
+)
+from channels.email.mailboxes import (
+    LoginSetting,
+    MailboxSetting,
+    Secrets,
+    connect_mailbox,
+    find_mailbox,
+)
 from tests.bot.api.conftest import Bells, bells
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.people import make_inbox, write
@@ -91,6 +111,72 @@ async def test_ann_invites_changes_a_role_and_removes(
     ]
 
 
+async def test_an_invitation_is_mailed_shown_to_nobody_and_sent_again(
+    admin: Admin, sessions: Sessions, redis_url: str
+) -> None:
+    dan = {"name": "Dan", "email": "dan@larkspur.example", "role": "agent", "by_mail": True}
+    status, told = await admin("POST", "invitations", dan)
+    assert (status, told["error"]["code"]) == (409, "no_mailbox")
+    await admin("POST", "inboxes", {"name": "support", "channel": "email", "mailbox": MAILBOX})
+    status, told = await admin("POST", "invitations", dan)
+    assert (status, told["link"]) == (201, None)
+    first = waiting_link(sessions)
+    _, staff = await admin("GET", "staff")
+    assert staff["mail_from"] == "help@larkspur.example"
+    invitation = staff["invitations"][0]
+    assert (invitation["letter"]["state"], invitation["letter"]["error"]) == ("waiting", "")
+    again = f"invitations/{invitation['id']}/again"
+    assert (await admin("POST", again, {"by_mail": True}))[1]["link"] is None
+    second = waiting_link(sessions)
+    assert first.partition("#")[2] != second.partition("#")[2]
+    shown = (await admin("POST", again, {"by_mail": False}))[1]["link"]
+    assert shown.partition("#")[0] == first.partition("#")[0]
+    with sessions() as session:
+        opened = [find_invitation(session, link.partition("#")[2]) for link in (first, second)]
+        assert opened == [None, None]
+        assert find_invitation(session, shown.partition("#")[2]) is not None
+        assert session.scalars(select(StaffLetter.link_sealed)).all() == [None, None]
+    assert not held_by_redis(redis_url, first, second)
+    assert noted(sessions) == [
+        "inbox.make",
+        "staff.invite",
+        "staff.invite-again",
+        "staff.invite-again",
+    ]
+
+
+async def test_a_log_in_link_is_mailed_and_ends_with_the_sign_out(
+    admin: Admin, sessions: Sessions
+) -> None:
+    bea = sign_in(sessions, "Bea")
+    await admin("POST", "inboxes", {"name": "support", "channel": "email", "mailbox": MAILBOX})
+    status, told = await admin("POST", f"staff/{bea.account_id}/link", {"by_mail": True})
+    assert (status, told) == (201, {"link": None, "minutes": 60})
+    _, staff = await admin("GET", "staff")
+    letters = {member["name"]: member["letter"] for member in staff["members"]}
+    assert letters["Ann"] is None
+    assert letters["Bea"]["state"] == "waiting"
+    await admin("DELETE", f"staff/{bea.account_id}/sessions")
+    with sessions.begin() as session:
+        assert claim_letter(session) is None
+    assert waiting_link(sessions) == ""
+
+
+def waiting_link(sessions: Sessions) -> str:
+    """The link in the one letter that waits."""
+    with sessions() as session:
+        query = select(StaffLetter).where(StaffLetter.state == "pending")
+        letter = session.scalars(query).one_or_none()
+        return letter.link if letter else ""
+
+
+def held_by_redis(redis_url: str, *texts: str) -> list[str]:
+    """Which of these stand in any key or value."""
+    with redis.Redis.from_url(redis_py_url(redis_url)) as client:
+        held = b"".join(key + (client.dump(key) or b"") for key in client.scan_iter())
+    return [each for each in texts if each.partition("#")[2].encode() in held]
+
+
 async def test_a_changed_role_holds_from_the_next_request_on(
     admin: Admin, client: Client, origin: str, sessions: Sessions
 ) -> None:
@@ -121,9 +207,9 @@ async def test_ann_ends_somebodys_sessions_and_hands_out_a_link(
     _, listed = await admin("GET", f"staff/{bea.account_id}/sessions")
     assert [item["browser"] for item in listed["items"]] == ["a test"]
     assert (await admin("DELETE", f"staff/{bea.account_id}/sessions"))[0] == 204
-    async with client.get("/desk/api/me", headers=bea.headers(origin)) as response:
+    async with client.get("/desk/api/me/sessions", headers=bea.headers(origin)) as response:
         assert response.status == 401
-    status, told = await admin("POST", f"staff/{bea.account_id}/link")
+    status, told = await admin("POST", f"staff/{bea.account_id}/link", {})
     assert (status, told["minutes"]) == (201, 15)
     body = {"token": told["link"].partition("#")[2]}
     async with client.post(
@@ -200,6 +286,38 @@ async def test_hours_holidays_and_mode_are_saved_and_wrong_ones_named(
     )
 
 
+async def test_waits_are_saved_the_usual_ones_told_and_impossible_ones_refused(
+    admin: Admin, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        chat, mail = make_inbox(session), make_inbox(session, "email")
+    _, shown = await admin("GET", f"inboxes/{chat}")
+    assert shown["usual_waits"] == {"remind": 5, "tell": 15}
+    assert (await admin("GET", f"inboxes/{mail}"))[1]["usual_waits"] == {"remind": 240, "tell": 0}
+    waits = {"remind_after_minutes": 30, "tell_after_minutes": 0}
+    status, saved = await admin("PUT", f"inboxes/{chat}/policy", shown["policy"] | waits)
+    assert (status, saved["policy"]) == (200, shown["policy"] | waits)
+    for wrong in (-1, 2.5, 60 * 24 * 31):
+        body = shown["policy"] | {"remind_after_minutes": wrong}
+        status, told = await admin("PUT", f"inboxes/{chat}/policy", body)
+        assert (status, "remind_after_minutes" in told["error"]["message"]) == (422, True)
+
+
+async def test_how_sure_the_bot_must_be_is_saved_and_nonsense_refused(
+    admin: Admin, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        chat = make_inbox(session)
+    _, shown = await admin("GET", f"inboxes/{chat}")
+    assert shown["policy"]["answer_at"] == 0.5
+    careful = shown["policy"] | {"answer_at": 0.65}
+    status, saved = await admin("PUT", f"inboxes/{chat}/policy", careful)
+    assert (status, saved["policy"]) == (200, careful)
+    for wrong in (0, 1, "sure"):
+        body = shown["policy"] | {"answer_at": wrong}
+        assert (await admin("PUT", f"inboxes/{chat}/policy", body))[0] == 422
+
+
 async def test_hours_are_explained_while_they_are_typed(admin: Admin) -> None:
     body = {"hours": "mon-sun 00:00-24:00", "zone": "UTC", "holidays": []}
     assert (await admin("POST", "hours", body))[1]["is_open"] is True
@@ -228,6 +346,64 @@ async def test_a_mailbox_is_connected_its_password_never_shown_and_its_test_says
     with sessions() as session:
         mailbox = find_mailbox(session, UUID(made["id"]))
     assert mailbox.secrets.password == MAILBOX["password"]
+
+
+async def test_a_slack_inbox_says_how_it_stands_and_how_to_connect_it(
+    admin: Admin, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        inbox = session.get_one(Inbox, make_inbox(session, "slack"))
+        inbox.settings = {
+            "slack": {"team_id": "T042", "bot_token": "env:SLACK_NOWHERE"},
+            "staff_channel": "C0STAFF",
+        }
+        inbox_id, name = inbox.id, inbox.name
+    _, shown = await admin("GET", f"inboxes/{inbox_id}")
+    assert "Installed in T042. Handoffs go to C0STAFF." in shown["steps"]["state"]
+    assert shown["steps"]["commands"][1] == (
+        f"./frontdesk slack connect {name} --staff-channel C0STAFF"
+    )
+    assert shown["steps"]["guide"] == "docs/connecting-slack.md"
+    assert "env:SLACK_NOWHERE" in shown["problem"]
+    _, tried = await admin("POST", f"inboxes/{inbox_id}/test", {})
+    assert (tried["items"][0]["part"], tried["items"][0]["level"]) == ("Slack", "fail")
+
+
+async def test_an_oauth2_mailbox_says_how_it_logs_in_and_how_to_connect_it(
+    admin: Admin, sessions: Sessions
+) -> None:
+    login = LoginSetting(
+        kind="oauth2",
+        token_url="https://login.microsoftonline.com/common/oauth2/v2.0/token",
+        client_id="an-application",
+    )
+    setting = MailboxSetting(address="help@larkspur.example", login=login)
+    with sessions.begin() as session:
+        secrets = Secrets(refresh_token="the-refresh-token")
+        inbox_id = connect_mailbox(session, "support", setting, secrets)
+        without = make_inbox(session, "email")
+    _, shown = await admin("GET", f"inboxes/{inbox_id}")
+    assert shown["steps"]["state"].startswith("Logs in by OAuth2 as help@larkspur.example;")
+    assert shown["steps"]["commands"][0].startswith(
+        "./frontdesk mail connect support --provider microsoft365 "
+        "--address help@larkspur.example --login oauth2 --client-id an-application"
+    )
+    assert "the-refresh-token" not in str(shown)
+    _, shown = await admin("GET", f"inboxes/{without}")
+    assert shown["steps"]["state"] == "No mailbox is connected yet."
+
+
+async def test_what_a_mailbox_was_once_said_to_suffer_from_ends_with_its_server(
+    admin: Admin, sessions: Sessions
+) -> None:
+    body = {"name": "support", "channel": "email", "mailbox": MAILBOX}
+    _, made = await admin("POST", "inboxes", body)
+    with sessions.begin() as session:
+        told = "The mail server does not answer."
+        session.add(MailboxWatermark(inbox_id=UUID(made["id"]), folder="INBOX", error=told))
+    assert (await admin("GET", f"inboxes/{made['id']}"))[1]["problem"] == told
+    without = MAILBOX | {"imap": None}
+    assert (await admin("PUT", f"inboxes/{made['id']}/mailbox", without))[1]["problem"] is None
 
 
 async def test_a_stored_password_is_not_sent_to_a_server_that_was_named_without_it(

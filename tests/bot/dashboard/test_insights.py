@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot import tallies
 from bot.conversations import (
     claim_run,
     commit_sentence,
@@ -22,8 +24,10 @@ from bot.conversations import (
     rate_conversation,
     store_result,
 )
+from bot.dashboard.insights_counts import Period, read_counts
+from bot.simulation.demo_days import spread_over_days
 from bot.spreadsheet import inert, write_csv
-from bot.tables import AnswerRun, Conversation, Inbox, Message
+from bot.tables import AnswerRun, Conversation, Event, Inbox, Message, now
 from bot.tallies import roll_up
 from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.people import make_inbox, write
@@ -89,6 +93,81 @@ def table(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def today(found: dict[str, Any], name: str) -> dict[str, Any]:
     return next(row for row in table(found, name) if row["day"] == found["last"])
+
+
+@pytest.mark.parametrize("is_counted_before", [True, False])
+async def test_conversations_that_are_spread_over_days_are_told_on_those_days(
+    client: Client,
+    origin: str,
+    bea: SignedInDesk,
+    inbox: UUID,
+    sessions: sessionmaker[Session],
+    is_counted_before: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with sessions.begin() as session:
+        other = make_inbox(session, "email")
+        for number in range(6):
+            answer(session, hold(session, inbox, f"ada{number}"), prompt_tokens=100)
+        hand_over(session, hold(session, inbox, "ben"), "requested")
+        answer(session, hold(session, other, "cem"))
+        before = spans_of(session)
+    if is_counted_before:
+        with monkeypatch.context() as patched:  # a day on, when all of it has settled
+            patched.setattr(tallies, "_database_time", lambda _: now() + timedelta(days=1))
+            counted(sessions)
+    with sessions.begin() as session:
+        spread_over_days(session, [inbox])
+        assert spans_of(session) == before
+        days = Counter(
+            each.created_at.date() for each in session.scalars(of_inbox(Conversation, inbox))
+        )
+        written = Counter(
+            each.created_at.date() for each in session.scalars(of_inbox(Message, inbox))
+        )
+    assert len(days) > 1
+    if not is_counted_before:
+        counted(sessions)
+    first = (now() - timedelta(days=20)).date()
+    found = await told(client, bea, origin, f"?from={first}&to={now().date()}&inbox={inbox}")
+    shown = {
+        row.pop("day"): sum(number for number in row.values() if number)
+        for row in table(found, "channels")
+    }
+    assert {day: number for day, number in shown.items() if number} == {
+        day.isoformat(): count for day, count in days.items()
+    }
+    with sessions() as session:
+        period = Period(first, now().date(), inbox)
+        counts, _, _ = read_counts(session, period)
+        everything, _, _ = read_counts(session, Period(first, now().date()))
+    by_day = {day: sum(each.values()) for day, each in counts.by_day("messages").items()}
+    assert by_day == dict(written)
+    assert counts.by_label("runs") == {"answer": 6, "handoff": 1}
+    assert counts.by_label("tokens")["prompt"] == 600
+    assert everything.total("conversations") == 8  # the other inbox's is counted as before
+    assert everything.by_label("runs") == {"answer": 7, "handoff": 1}
+
+
+def of_inbox(kind: Any, inbox_id: UUID) -> Any:
+    return select(kind).where(kind.inbox_id == inbox_id)
+
+
+def spans_of(session: Session) -> dict[UUID, list[timedelta]]:
+    """Of each conversation, how long after its beginning everything in it happened."""
+    spans: dict[UUID, list[timedelta]] = {}
+    for one in session.scalars(select(Conversation)):
+        messages = session.scalars(select(Message).where(Message.conversation_id == one.id))
+        runs = session.scalars(select(AnswerRun).where(AnswerRun.conversation_id == one.id))
+        events = session.scalars(select(Event).where(Event.conversation_id == one.id))
+        times = [
+            *(time for each in messages for time in (each.created_at, each.sent_at)),
+            *(time for each in runs for time in (each.created_at, each.started_at)),
+            *(each.created_at for each in events),
+            *(one.first_reply_at, one.waiting_since, one.updated_at),
+        ]
+        spans[one.id] = sorted(time - one.created_at for time in times if time is not None)
+    return spans
 
 
 async def test_it_tells_who_answered_and_what_the_customer_said_of_it(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.conversations import reply_as_agent
+from bot.dashboard.articles import add_article
+from bot.dashboard.knowledge_payloads import ArticleIn
+from bot.dashboard.signed_in import SignedIn
 from bot.knowledge.articles import give_collection
 from bot.knowledge.embedder import Embedder
 from bot.knowledge.indexing import index_article
@@ -27,6 +32,7 @@ from bot.tables import (
 )
 from tests.bot.dashboard.desk import Desk
 from tests.bot.dashboard.knowledge import ScriptedEngine, ask, helping, number_of, write_article
+from tests.bot.dashboard.staff import SignedInDesk, sign_in
 from tests.people import write
 from workers.embedding import load_embedder
 from workers.runs import answer_conversation
@@ -55,6 +61,49 @@ def article(title: str = "Returning an item", body: str = RETURNS, **more: Any) 
 
 
 # -- articles --------------------------------------------------------------------------------
+
+
+def test_two_people_who_add_the_same_title_at_once_get_an_article_each(
+    sessions: sessionmaker[Session],
+) -> None:
+    bea, dan = (as_signed_in(sign_in(sessions, name)) for name in ("Bea", "Dan"))
+    beas, dans = (ArticleIn(**article(body=f"By {name}.")) for name in ("Bea", "Dan"))
+
+    def add_dans() -> UUID:
+        with sessions.begin() as session:
+            return add_article(session, dans, dan).article_id
+
+    with ThreadPoolExecutor(1) as other:
+        with sessions.begin() as session:
+            first = add_article(session, beas, bea).article_id
+            second = other.submit(add_dans)
+            until_somebody_waits(sessions)
+        assert second.result(30) != first
+    with sessions() as session:
+        found = session.execute(select(Article.external_id, Article.body)).all()
+    assert {tuple(row) for row in found} == {
+        ("returning-an-item", "By Bea."),
+        ("returning-an-item-2", "By Dan."),
+    }
+
+
+def as_signed_in(person: SignedInDesk) -> SignedIn:
+    return SignedIn(person.agent_id, person.name, "agent", person.session_id, person.account_id)
+
+
+def until_somebody_waits(sessions: sessionmaker[Session], within_s: float = 30.0) -> None:
+    """Until a transaction of this database waits for another's lock."""
+    waits = text(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+        " and datname = current_database()"
+    )
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with sessions() as session:
+            if session.execute(waits).first() is not None:
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody waited")
 
 
 async def test_an_article_is_written_found_by_the_search_changed_and_deleted(

@@ -53,9 +53,18 @@ async def log_in(client: Client, origin: str, password: str = PASSWORD) -> tuple
     return await post(client, origin, "log-in", {"email": EMAIL, "password": password})
 
 
-async def who(client: Client) -> tuple[int, dict[str, Any]]:
+async def who(client: Client) -> dict[str, Any] | None:
+    """Who the server says is signed in; None for nobody."""
     async with client.get("/desk/api/me") as response:
-        return response.status, await response.json()
+        assert response.status == 200
+        told: dict[str, Any] | None = await response.json()
+        return told
+
+
+async def me_of(client: Client) -> dict[str, Any]:
+    told = await who(client)
+    assert told is not None
+    return told
 
 
 def turn_on_codes(
@@ -73,8 +82,17 @@ def turn_on_codes(
 
 async def test_bea_logs_in_by_her_password(client: Client, origin: str, bea: SignedInDesk) -> None:
     assert await log_in(client, origin) == (200, {"state": "signed_in", "step": None})
-    status, me = await who(client)
-    assert (status, me["name"], me["role"], me["email"]) == (200, "Bea", "agent", EMAIL)
+    me = await me_of(client)
+    assert (me["name"], me["role"], me["email"]) == ("Bea", "agent", EMAIL)
+
+
+async def test_nobody_is_told_so_without_an_error_and_every_other_route_refuses_them(
+    client: Client,
+) -> None:
+    assert await who(client) is None
+    for path in ("me/sessions", "inbox", "macros", "live"):
+        async with client.get(f"/desk/api/{path}") as response:
+            assert response.status == 401, path
 
 
 async def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(
@@ -144,10 +162,14 @@ async def test_each_log_in_gets_a_new_session_and_ends_the_one_before(
     await log_in(client, origin)
     second = client.session.cookie_jar.filter_cookies(client.make_url("/desk/"))[COOKIE].value
     assert first != second
-    async with client.get("/desk/api/me", headers={"Cookie": f"{COOKIE}={first}"}) as response:
+    async with client.get(
+        "/desk/api/me/sessions", headers={"Cookie": f"{COOKIE}={first}"}
+    ) as response:
         assert response.status in (200, 401)  # the jar's own cookie is sent along
     client.session.cookie_jar.clear()
-    async with client.get("/desk/api/me", headers={"Cookie": f"{COOKIE}={first}"}) as response:
+    async with client.get(
+        "/desk/api/me/sessions", headers={"Cookie": f"{COOKIE}={first}"}
+    ) as response:
         assert response.status == 401
 
 
@@ -160,7 +182,9 @@ async def test_a_cookie_that_cyd_planted_never_becomes_a_session(
     async with client.post("/desk/api/log-in", json=body, headers=headers) as response:
         assert planted not in response.headers["Set-Cookie"]
     client.session.cookie_jar.clear()
-    async with client.get("/desk/api/me", headers={"Cookie": f"{COOKIE}={planted}"}) as response:
+    async with client.get(
+        "/desk/api/me/sessions", headers={"Cookie": f"{COOKIE}={planted}"}
+    ) as response:
         assert response.status == 401
 
 
@@ -179,10 +203,10 @@ async def test_with_codes_on_a_password_alone_opens_nothing(
     totp, _ = turn_on_codes(sessions, bea)
     status, told = await log_in(client, origin)
     assert (status, told["state"]) == (200, "code_needed")
-    assert (await who(client))[0] == 401
+    assert await who(client) is None
     body = {"step": told["step"], "code": totp.now()}
     assert (await post(client, origin, "log-in/code", body))[0] == 200
-    assert (await who(client))[0] == 200
+    assert await who(client) is not None
 
 
 async def test_a_code_is_taken_once(
@@ -226,7 +250,7 @@ async def test_a_recovery_code_stands_in_for_the_authenticator_once(
         body = {"step": told["step"], "code": typed}
         answers.append((await post(client, origin, "log-in/code", body))[0])
     assert answers == [200, 401, 200]
-    assert (await who(client))[1]["recovery_codes_left"] == 8
+    assert (await me_of(client))["recovery_codes_left"] == 8
 
 
 async def test_a_link_logs_in_once(
@@ -235,7 +259,7 @@ async def test_a_link_logs_in_once(
     with sessions.begin() as session:
         token = make_link(session, bea.account_id)
     assert (await post(client, origin, "log-in/link", {"token": token}))[0] == 200
-    assert (await who(client))[1]["name"] == "Bea"
+    assert (await me_of(client))["name"] == "Bea"
     assert (await post(client, origin, "log-in/link", {"token": token}))[0] == 401
 
 
@@ -247,7 +271,7 @@ async def test_a_link_is_no_way_around_the_code(
         token = make_link(session, bea.account_id)
     _, told = await post(client, origin, "log-in/link", {"token": token})
     assert told["state"] == "code_needed"
-    assert (await who(client))[0] == 401
+    assert await who(client) is None
     body = {"step": told["step"], "code": totp.now()}
     assert (await post(client, origin, "log-in/code", body))[0] == 200
 
@@ -273,7 +297,7 @@ async def test_an_invited_colleague_joins_once(
     assert (status, shown["name"], shown["email"]) == (200, "Dan", "dan@larkspur.example")
     body = {"token": token, "password": PASSWORD}
     assert (await post(client, origin, "invitation/accept", body))[0] == 200
-    status, me = await who(client)
+    me = await me_of(client)
     assert (me["name"], me["role"]) == ("Dan", "supervisor")
     assert (await post(client, origin, "invitation/accept", body))[0] == 401
     with sessions() as session:
@@ -290,7 +314,7 @@ async def test_an_invitation_cannot_be_turned_into_another_role_or_person(
     assert (await post(client, origin, "invitation/accept", {**body, "role": "admin"}))[0] == 422
     body |= {"name": "Bea", "email": EMAIL}
     assert (await post(client, origin, "invitation/accept", body))[0] == 200
-    _, me = await who(client)
+    me = await me_of(client)
     assert (me["name"], me["role"]) == ("Dan", "agent")
 
 
@@ -315,7 +339,7 @@ async def test_the_first_admin_names_themselves_and_there_is_no_second_first(
     assert token is not None
     body = {"token": token, "password": PASSWORD, "name": "Bea", "email": EMAIL}
     assert (await post(client, origin, "invitation/accept", body))[0] == 200
-    assert (await who(client))[1]["role"] == "admin"
+    assert (await me_of(client))["role"] == "admin"
     with sessions.begin() as session:
         assert invite_first_admin(session) is None
 
@@ -338,7 +362,7 @@ async def test_logging_out_ends_the_session_on_the_server(
     headers = bea.headers(origin)
     async with client.post("/desk/api/log-out", headers=headers) as response:
         assert response.status == 204
-    async with client.get("/desk/api/me", headers=headers) as response:
+    async with client.get("/desk/api/me/sessions", headers=headers) as response:
         assert response.status == 401
 
 
@@ -355,7 +379,7 @@ async def test_a_write_without_the_csrf_token_or_from_elsewhere_is_refused(
     ):
         async with client.post("/desk/api/log-out", headers=broken) as response:
             assert (response.status, (await response.json())["error"]["code"]) == (403, "csrf")
-    async with client.get("/desk/api/me", headers=headers) as response:
+    async with client.get("/desk/api/me/sessions", headers=headers) as response:
         assert response.status == 200
 
 

@@ -11,7 +11,7 @@ from bot.first_start import first_link
 from bot.settings import Settings
 from bot.tables import Account, AuditEntry
 from tests.bot.dashboard.staff import sign_in
-from tests.bot.dashboard.test_log_in import EMAIL, PASSWORD, post, who
+from tests.bot.dashboard.test_log_in import EMAIL, PASSWORD, me_of, post
 from tests.served import Client
 from tests.shell import Shell, shell_on
 
@@ -36,7 +36,7 @@ async def test_the_first_admin_comes_in_by_the_link_of_the_terminal(
     token = secret_of(told.out, "invitation")
     body = {"token": token, "password": PASSWORD, "name": "Bea", "email": EMAIL}
     assert (await post(client, origin, "invitation/accept", body))[0] == 200
-    assert (await who(client))[1]["role"] == "admin"
+    assert (await me_of(client))["role"] == "admin"
     again = shell.run("staff", "link")
     assert again.status == 2
     assert "There is an admin already" in again.err
@@ -91,7 +91,7 @@ async def test_somebody_who_left_is_out_at_once(
     sign_in(sessions, "Ann", "admin")
     bea = sign_in(sessions, "Bea")
     assert shell.run("staff", "remove", "Bea").status == 0
-    async with client.get("/desk/api/me", headers=bea.headers(origin)) as response:
+    async with client.get("/desk/api/me/sessions", headers=bea.headers(origin)) as response:
         assert response.status == 401
     assert "Bea" not in shell.run("staff", "list").out
     again = shell.run("staff", "invite", "Bea", EMAIL)

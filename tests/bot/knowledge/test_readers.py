@@ -142,6 +142,12 @@ def test_rows_of_questions_and_answers_become_articles(tmp_path: Path, header: s
     assert only(contents) == ReadArticle("faq#2", "Open?", "Daily.")
 
 
+@pytest.mark.parametrize("title", ["Ghent", "Ghent: Open?"])
+def test_a_title_and_a_question_head_an_article_once(tmp_path: Path, title: str) -> None:
+    row = json.dumps({"id": 5, "title": title, "question": "Open?", "answer": "Daily."})
+    assert only(read(tmp_path, "faq.jsonl", row)).title == "Ghent: Open?"
+
+
 def test_a_row_without_an_answer_is_named(tmp_path: Path) -> None:
     contents = read(tmp_path, "faq.csv", "id,question,answer\n1,Open?,Daily.\n2,Closed?,\n")
     assert [one.external_id for one in contents.articles] == ["1"]

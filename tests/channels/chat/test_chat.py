@@ -78,6 +78,21 @@ async def test_sentences_arrive_as_they_are_committed_and_then_the_citations(
     ]
 
 
+async def test_of_the_rest_only_what_may_help_is_shown(
+    ada: Browser, sessions: sessionmaker[Session], publisher: Publisher
+) -> None:
+    near, far = ({**CITATION, "used": False, "title": title} for title in ("Near", "Far"))
+    citations = [{**near, "suggested": True}, far]
+    async with ada.stream() as stream:
+        await ada.send("How long may I return an engraved tent?")
+        await stream.until("message")
+        await asyncio.to_thread(
+            answer_newest, sessions, publisher, ["A colleague replies."], citations
+        )
+        events = await stream.until("done")
+    assert [each["title"] for each in events[-1].data["citations"]] == ["Near"]
+
+
 async def test_last_event_id_replays_what_was_missed_and_repeats_nothing(
     ada: Browser, sessions: sessionmaker[Session]
 ) -> None:

@@ -282,6 +282,8 @@ async def test_strangers_are_not_flooded_with_transcripts(
         {"texts": {"english": {}}},
         {"prechat": {"fields": []}},
         {"prechat": {"fields": [{"key": "No Key"}]}},
+        {"prechat": {"fields": [{"key": "same"}, {"key": "same"}]}},
+        {"prechat": {"fields": [{"key": "about", "kind": "choice"}]}},
         {"bot_name": "two\nlines"},
     ],
 )

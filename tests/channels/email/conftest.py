@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from bot.database import keyring_from, make_async_engine, make_async_sessions
 from bot.events import Publisher
+from bot.intake import Intake
 from bot.queue import Queue
 from bot.simulation.mail_world import MailWorld
 from tests.channels.email.desk import Desk, set_up_mailbox
@@ -41,6 +42,8 @@ async def desk(
     with sessions.begin() as session:
         inbox_id = set_up_mailbox(session, world)
     publisher, queue = Publisher(redis_url), Queue(redis_url)
-    yield Desk(sessions, async_sessions, publisher, queue, inbox_id, world)
+    intake = Intake(sessions, queue, publisher)
+    yield Desk(sessions, async_sessions, publisher, queue, inbox_id, world, intake)
+    intake.close()
     queue.close()
     publisher.close()

@@ -20,7 +20,7 @@ from bot.events import Publisher
 from bot.intake import Intake
 from bot.queue import Queue
 from bot.simulation.mail_world import PASSWORD, MailWorld
-from bot.tables import Conversation, Delivery, Message, now
+from bot.tables import Conversation, Delivery, MailboxWatermark, Message, now
 from channels.email.adapter import EmailChannel, Listening
 from channels.email.incoming import MailIntake
 from channels.email.listening import Timing
@@ -53,15 +53,21 @@ class Desk:
     queue: Queue
     inbox_id: UUID
     world: MailWorld
+    intake: Intake
     listening: Listening = field(default_factory=Listening)
 
     @property
     def receive(self) -> Any:
-        return Intake(self.async_sessions, self.queue, self.publisher, self.sessions).receive
+        return self.intake.receive
 
     @property
-    def intake(self) -> MailIntake:
+    def mail_intake(self) -> MailIntake:
         return MailIntake(self.async_sessions, self.sessions, self.publisher, self.receive)
+
+    def is_read(self) -> bool:
+        """Whether its mailbox was opened: what lay in it before then is not answered."""
+        with self.sessions() as session:
+            return any(session.scalars(select(MailboxWatermark.uid_validity)))
 
     def channel(self) -> EmailChannel:
         return EmailChannel(
@@ -85,9 +91,11 @@ class Desk:
 
     async def take(self, raw: bytes) -> str:
         """One mail straight into intake."""
-        return await self.intake.take(self.inbox_id, raw)
+        return await self.mail_intake.take(self.inbox_id, raw)
 
-    def answer(self, text: str = "You have 60 days.") -> int:
+    def answer(
+        self, text: str = "You have 60 days.", citations: Sequence[dict[str, Any]] = ()
+    ) -> int:
         """Answer everything that is due, as a worker does; returns how many replies it made."""
         made = 0
         with self.sessions.begin() as session:
@@ -100,7 +108,7 @@ class Desk:
             with self.sessions.begin() as session:
                 commit_sentence(session, claim, text)
             with self.sessions.begin() as session:
-                finish_reply(session, claim, [], "en")
+                finish_reply(session, claim, citations, "en")
             made += 1
         return made
 

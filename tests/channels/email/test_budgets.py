@@ -32,8 +32,7 @@ def set_budgets(sessions: sessionmaker[Session], desk: Desk, **budgets: int) -> 
 async def run_loop(desk: Desk, robot: Customer) -> None:
     """Two bots, until nothing moves any more, or far too long."""
     async with desk.listen():
-        await eventually(lambda: desk.world.imap.lines)
-        await asyncio.sleep(0.7)
+        await eventually(desk.is_read)
         await desk.world.post(robot.write(TO, "I am a robot and I answer everything."))
         await eventually(desk.texts)
         for _ in range(ROUNDS):

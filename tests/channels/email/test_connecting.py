@@ -200,8 +200,7 @@ async def test_mail_goes_in_and_out_over_tls(
         desk.world = world
         ada = world.customer("ada@example.org")
         async with desk.listen():
-            await eventually(lambda: world.imap.lines)
-            await asyncio.sleep(0.5)
+            await eventually(desk.is_read)
             await world.post(ada.write(TO, "Over TLS"))
             await eventually(desk.texts)
         desk.answer()

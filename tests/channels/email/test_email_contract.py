@@ -66,7 +66,9 @@ async def door(desk: Desk) -> AsyncIterator[EmailDoor]:
     with desk.sessions.begin() as session:
         tokens = thread_tokens(session)
     address = tokens.sign_plus_address(tokens.make_thread("the contract's"), TO)
-    listener = MailListener(desk.intake.take, desk.channel()._find_mailboxes, max_connections=20)
+    listener = MailListener(
+        desk.mail_intake.take, desk.channel()._find_mailboxes, max_connections=20
+    )
     server = await listener.start(Address("127.0.0.1", 0))
     ada = desk.world.customer("ada@example.org")
     yield EmailDoor(desk, ada, address, server.sockets[0].getsockname()[1])

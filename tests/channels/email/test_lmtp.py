@@ -102,7 +102,7 @@ async def test_another_mail_with_the_same_message_id_is_not_lost(desk: Desk, por
 
 
 async def test_a_mail_that_is_too_large_is_refused(desk: Desk) -> None:
-    listener = MailListener(desk.intake.take, desk.channel()._find_mailboxes, max_bytes=10_000)
+    listener = MailListener(desk.mail_intake.take, desk.channel()._find_mailboxes, max_bytes=10_000)
     server = await listener.start(Address("127.0.0.1", 0))
     port = server.sockets[0].getsockname()[1]
     raw = desk.world.customer("ada@example.org").write(TO, "x" * 20_000)
@@ -130,7 +130,7 @@ async def test_without_any_database_even_the_recipient_must_wait(
     engine = make_async_engine("postgresql+psycopg://x:y@127.0.0.1:1/none")
     desk.async_sessions = make_async_sessions(engine, keyring_from(master_key))
     channel = desk.channel()
-    listener = MailListener(desk.intake.take, channel._find_mailboxes)
+    listener = MailListener(desk.mail_intake.take, channel._find_mailboxes)
     server = await listener.start(Address("127.0.0.1", 0))
     port = server.sockets[0].getsockname()[1]
     assert (await give(port, b"Subject: x\r\n\r\nhi\r\n")).startswith("451")

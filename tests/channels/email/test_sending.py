@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -68,6 +69,20 @@ async def test_a_reply_of_the_bots_says_that_a_machine_wrote_it(desk: Desk) -> N
     html = mail.get_body(("html",))
     assert html is not None
     assert "<strong>60 days</strong>" in html.get_content()
+
+
+async def test_what_it_rests_on_and_what_may_help_is_named_below(desk: Desk) -> None:
+    told = {"external_id": "a", "title": "Returns", "quote": "q", "score": 0.9, "used": True}
+    near = {**told, "title": "Tents", "quote": "Dry it.", "used": False, "suggested": True}
+    link = {**near, "title": "Engraving", "url": "/help/engraving"}
+    await write(desk)
+    desk.answer("A colleague will reply.", [told, near, link, {**near, "suggested": False}])
+    await desk.deliver()
+    lines = plain_text(desk.world.customers["ada@example.org"].letters[0]).splitlines()
+    below = lines[lines.index("From our help centre:") + 1 :]
+    assert below[:2] == ["- Returns", "- Tents: Dry it."]
+    assert re.fullmatch(r"- Engraving: http.+/help/engraving", below[2])
+    assert below[3] == ""
 
 
 async def test_a_persons_reply_is_theirs_and_not_automatic(desk: Desk) -> None:

@@ -116,7 +116,7 @@ async def test_a_token_of_another_inbox_does_not_join_here(desk: Desk) -> None:
             session, "other", setting.model_copy(update={"address": "o@shop.example"}), None
         )
     ada = desk.world.customer("ada@example.org")
-    await desk.intake.take(other, ada.reply(letter, "Elsewhere"))
+    await desk.mail_intake.take(other, ada.reply(letter, "Elsewhere"))
     assert {c.inbox_id for c in desk.conversations()} == {desk.inbox_id, other}
 
 

@@ -70,11 +70,7 @@ class SlackDesk:
         self.accounts = Accounts(self.parts.sessions, os.environ)
 
     async def close(self) -> None:
-        await self.parts.engine.dispose()
-        await self.parts.hub.close()
-        await self.parts.redis.aclose()
-        self.parts.publisher.close()
-        self.parts.queue.close()
+        await self.parts.close()
 
     # -- what people do ----------------------------------------------------------------------
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from bot import conversations
 from bot.channel import DeliveryError
-from bot.intake import Intake
 from bot.simulation.slack_workspace import BOT_USER
 from bot.tables import Conversation, now
 from channels.slack import catching_up
@@ -20,14 +18,9 @@ from channels.slack.catching_up import CatchingUp
 from tests.channels.slack.desk import SlackDesk
 
 
-def receive_of(desk: SlackDesk) -> Any:
-    parts = desk.parts
-    return Intake(parts.sessions, parts.queue, parts.publisher).receive
-
-
 async def catch_up(desk: SlackDesk) -> int:
     """What the channels process does when it starts."""
-    desk.channel.routes(receive_of(desk))
+    desk.channel.routes(desk.parts.intake.receive)
     account = await account_of(desk)
     return await CatchingUp(desk.parts.sessions, desk.channel._api, desk.channel._hear).catch_up(
         account
@@ -120,7 +113,7 @@ async def test_a_missing_scope_is_told_and_stops_nothing(
     desk.workspace.fail("conversations.history", "missing_scope", times=2)
     with pytest.raises(DeliveryError, match="missing_scope"):
         await catch_up(desk)
-    listening = asyncio.create_task(desk.channel.listen(receive_of(desk)))
+    listening = asyncio.create_task(desk.channel.listen(desk.parts.intake.receive))
     try:
         await desk.workspace.wait_for(lambda: "not caught up" in caplog.text)
         assert not listening.done()
@@ -132,7 +125,7 @@ async def test_a_missing_scope_is_told_and_stops_nothing(
 async def test_the_channels_process_catches_up_when_it_starts(desk: SlackDesk) -> None:
     await desk.direct("Hello")
     desk.workspace.say("U0ADA", "D0ADA", "Missed")
-    listening = asyncio.create_task(desk.channel.listen(receive_of(desk)))
+    listening = asyncio.create_task(desk.channel.listen(desk.parts.intake.receive))
     try:
         await desk.workspace.wait_for(lambda: texts(desk) == ["Hello", "Missed"])
     finally:

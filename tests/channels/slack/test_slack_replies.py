@@ -16,7 +16,7 @@ from bot.delivery import deliver_pending
 from bot.simulation.slack_workspace import Bad, SlackWorkspace
 from bot.tables import Delivery, now
 from channels.slack import web_api
-from tests.channels.slack.desk import CITATION, SlackDesk
+from tests.channels.slack.desk import CITATION, SlackDesk, add_slack_inbox
 from tests.people import make_agent
 
 
@@ -27,6 +27,17 @@ async def test_a_direct_message_is_answered_there_without_a_thread(desk: SlackDe
     (post,) = desk.workspace.posts("D0ADA")
     assert post["text"] == "You have 60 days."
     assert "thread_ts" not in post
+
+
+async def test_an_inbox_made_a_moment_ago_is_known_to_who_read_them_all_before(
+    desk: SlackDesk,
+) -> None:
+    await desk.accounts.all()
+    with desk.sessions.begin() as session:
+        fresh = add_slack_inbox(session, desk.workspace, name="second")
+    account = await desk.accounts.of_inbox(fresh)
+    assert account is not None, "else its first reply would be given up for good"
+    assert account.name == "second"
 
 
 async def test_a_direct_message_in_a_thread_is_answered_in_the_thread(desk: SlackDesk) -> None:
@@ -76,6 +87,23 @@ async def test_a_reply_grows_in_one_message_and_is_finished_with_its_sources(
         "You have 60 days. It must be dry. Really.\n"
         "_<https://shop.example/help/returns|Returning an item>_"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://shop.example/r", "<https://shop.example/r|Returning an item>"),
+        (None, "Returning an item: You have 60 days."),
+    ],
+)
+async def test_an_article_that_may_help_is_named_under_the_reply(
+    desk: SlackDesk, url: str | None, told: str
+) -> None:
+    await desk.direct("How long may I return an engraved tent?")
+    suggested = {**CITATION, "used": False, "suggested": True, "url": url}
+    desk.answer("A colleague will reply.", citations=[suggested])
+    await desk.deliver()
+    assert desk.workspace.texts("D0ADA") == [f"A colleague will reply.\n_{told}_"]
 
 
 async def test_sentences_that_come_faster_than_the_pace_are_one_revision(desk: SlackDesk) -> None:

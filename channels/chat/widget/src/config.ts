@@ -25,6 +25,9 @@ export interface WidgetSetting {
   transcript: boolean;
 }
 
+/** What a live preview shows; an avatar that is not saved yet comes along as base64. */
+export type Preview = Partial<WidgetSetting> & { avatar?: string };
+
 export interface Config {
   inbox: string;
   company: string;

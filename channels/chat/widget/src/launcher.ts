@@ -1,7 +1,7 @@
 /* What stands on the page before anybody opened the chat: a button, and the API that calls the app. */
 import type { EventName, Events, FrontdeskApi, Options, SignedIdentity } from "./api.ts";
 import { accentRule } from "./colour.ts";
-import { type Config, DEFAULTS, type WidgetSetting } from "./config.ts";
+import { type Config, DEFAULTS, type Preview, type WidgetSetting } from "./config.ts";
 import { button, el, icon, sheetOf } from "./dom.ts";
 import { directionOf, LAUNCHER, type Language, pickLanguage } from "./language.ts";
 import css from "./launcher.css?inline";
@@ -17,11 +17,10 @@ const DOWN = ["M6 9.5 12 15.5 18 9.5"];
 export interface App {
   open(): void;
   close(): void;
-  toggle(): void;
   ask(question: string): void;
   identify(identity: SignedIdentity | null): void;
   logout(): Promise<void>;
-  configure(widget: Partial<WidgetSetting>): void;
+  configure(change: Preview): void;
 }
 
 /** What the app is given: the page's wishes, the inbox's settings, and where to draw. */
@@ -73,7 +72,11 @@ export function start(options: Options): FrontdeskApi {
   const host = el("frontdesk-chat" as "div", { lang: language, dir: directionOf(language) });
   const root = host.attachShadow({ mode: "open" });
   const base = sheetOf(css);
-  const launcher = new Launcher(language, () => void app().then((one) => one.toggle()));
+  // What the button showed counts: a press is no wish to shut an app that then comes up open by itself.
+  const launcher = new Launcher(language, () => {
+    const wasOpen = launcher.button.getAttribute("aria-expanded") === "true";
+    void app().then((one) => (wasOpen ? one.close() : one.open()));
+  });
 
   const context: Context = {
     get options() {
@@ -138,7 +141,7 @@ export function start(options: Options): FrontdeskApi {
       heard.set(name, all.add(hear as (detail: never) => void));
       return () => void all.delete(hear as (detail: never) => void);
     },
-    configure: async (widget) => (await app()).configure(widget as Partial<WidgetSetting>),
+    configure: async (widget) => (await app()).configure(widget as Preview),
   });
   return api;
 }

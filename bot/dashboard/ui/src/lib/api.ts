@@ -125,7 +125,7 @@ async function call<T>(method: string, path: string, init: RequestInit): Promise
   const body: unknown = await answer.json().catch(() => null);
   if (answer.ok) return body as T;
   const error = refusal(answer, body);
-  if (error.status === 401 && path !== "/me" && !path.startsWith("/log-in")) onSignedOut();
+  if (error.status === 401 && !path.startsWith("/log-in")) onSignedOut();
   throw error;
 }
 

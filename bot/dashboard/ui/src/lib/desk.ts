@@ -50,6 +50,7 @@ export interface Citation {
   quote: string;
   url?: string | null;
   used: boolean;
+  suggested?: boolean;
 }
 
 export interface Message {

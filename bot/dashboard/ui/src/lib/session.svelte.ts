@@ -19,8 +19,8 @@ export const session = $state<{ me: Me | null; state: "asking" | "known" | "away
 /** Asks the server; afterwards `session.me` is the person, or null for nobody. */
 export async function askWhoIsHere(): Promise<void> {
   try {
-    const me = await get<Me>("/me");
-    useCsrf(me.csrf);
+    const me = await get<Me | null>("/me");
+    if (me) useCsrf(me.csrf);
     session.me = me;
     session.state = "known";
   } catch (error) {

@@ -1,6 +1,6 @@
 /* The opened chat: the panel, and what happens in it. Fetched when somebody needs it. */
 import type { SignedIdentity } from "../api.ts";
-import type { WidgetSetting } from "../config.ts";
+import type { Preview, WidgetSetting } from "../config.ts";
 import { button, el, icon, sheetOf } from "../dom.ts";
 import type { App, Context } from "../launcher.ts";
 import css from "./app.css?inline";
@@ -34,6 +34,8 @@ class Panel implements App {
   private frame = 0;
   private focusedBefore: Element | null = null;
   private avatar: Blob | null = null;
+  private previewed = "";
+  private asksAnew = false;
   private readonly title = el("h2", { id: "title" });
   private readonly lead = el("span", { class: "lead" });
   private readonly mark = el("span", { class: "mark", "aria-hidden": "true" }, icon(ICONS.chat, 22));
@@ -126,11 +128,6 @@ class Panel implements App {
     this.context.emit("close", undefined);
   }
 
-  toggle(): void {
-    if (this.isOpen) this.close();
-    else this.open();
-  }
-
   ask(question: string): void {
     this.open();
     this.composer.text.value = question.slice(0, this.context.config.limits.chars);
@@ -154,8 +151,11 @@ class Panel implements App {
     this.begin(null);
   }
 
-  configure(widget: Partial<WidgetSetting>): void {
+  configure(change: Preview): void {
+    const { avatar, ...widget } = change;
     this.context.config = { ...this.context.config, widget: { ...this.context.config.widget, ...widget } };
+    if (avatar !== undefined) this.previewAvatar(avatar);
+    this.previewPrechat(widget.prechat);
     this.context.paint(this.context.config.widget);
     this.applySettings();
     this.composer.update();
@@ -247,27 +247,50 @@ class Panel implements App {
     const { server } = this.context.options;
     try {
       const response = await fetch(`${server}/chat/${encodeURIComponent(inbox)}/avatar`, { credentials: "omit" });
-      if (!response.ok) return;
-      this.avatar = await response.blob();
-      const face = await drawThumbnail(this.avatar, "");
-      face.removeAttribute("role");
-      this.mark.replaceChildren(face);
-      this.render();
+      if (response.ok) await this.showAvatar(await response.blob());
     } catch {
       // The mark stays as it is.
     }
   }
 
+  private async showAvatar(avatar: Blob): Promise<void> {
+    const face = await drawThumbnail(avatar, "");
+    face.removeAttribute("role");
+    this.avatar = avatar;
+    this.mark.replaceChildren(face);
+    this.render();
+  }
+
+  /** A picture that is not saved yet, as base64; an empty one takes ours. */
+  private previewAvatar(picture: string): void {
+    this.context.config.widget.has_avatar = false; // the saved one is not fetched over it
+    if (picture) {
+      const bytes = Uint8Array.from(atob(picture), (each) => each.charCodeAt(0));
+      return void this.showAvatar(new Blob([bytes])).catch(() => null);
+    }
+    this.avatar = null;
+    this.mark.replaceChildren(icon(ICONS.chat, 22));
+  }
+
+  /** Who changes the form sees it, though they have filled it in or spoken before. */
+  private previewPrechat(prechat: WidgetSetting["prechat"] | undefined): void {
+    const form = JSON.stringify(prechat ?? null);
+    if (prechat !== undefined && form !== this.previewed) this.asksAnew = prechat !== null;
+    this.previewed = form;
+  }
+
   private drawPrechat(): void {
     const { prechat } = this.context.config.widget;
     const { store, token } = this.client.session;
-    const isAsked = prechat !== null && !token && !store.read("details") && !this.client.outbox.items.length;
+    const isNew = !token && !store.read("details") && !this.client.outbox.items.length;
+    const isAsked = prechat !== null && (isNew || this.asksAnew);
     this.foot.hidden = isAsked;
     if (!isAsked) return this.before.replaceChildren();
     const { language } = this.context;
     this.before.replaceChildren(prechatForm(this.words, language, textIn(prechat.intro, language), prechat.fields, (details) => {
       store.write("details", details);
       if (details.email) store.write("email", details.email);
+      this.asksAnew = false;
       this.drawPrechat();
       this.composer.update();
       this.composer.text.focus();

@@ -121,6 +121,7 @@ class Bubble {
   private readonly reason = el("div", { class: "reason", hidden: true });
   private readonly text = new GrowingText(this.bubble);
   private readonly drawn = new Map<string, string>();
+  private filesOf: Item | null = null;
 
   constructor(private readonly parts: LogParts) {
     this.node.append(this.who, this.files, this.bubble, this.sources, this.notes,
@@ -180,21 +181,24 @@ class Bubble {
     }));
   }
 
+  /** A file that was waiting and is stored now stays as it is drawn; only where it is fetched from changes. */
   private drawFiles(item: Item): void {
-    const client = this.parts.client();
-    const stored = item.files.map((file) => this.drawFile(file, () => client.file(file.id)));
-    const waiting = (item.waiting?.files ?? []).map((file, at) => {
-      const fetched = async (): Promise<Blob> => {
-        const blob = await client.outbox.fileOf(item.client_id ?? "", at);
-        if (!blob) throw new Error(this.parts.words.lostFile);
-        return blob;
-      };
-      return this.drawFile({ ...file, id: "" }, fetched);
-    });
-    this.files.replaceChildren(...stored, ...waiting);
+    this.filesOf = item;
+    const named = (item.waiting?.files ?? item.files).map(({ name, media_type, size_bytes }) => ({ name, media_type, size_bytes }));
+    if (!this.part("named files", named, () => null)) return;
+    this.files.replaceChildren(...named.map((file, at) => this.drawFile(file, () => this.fetchFile(at))));
   }
 
-  private drawFile(file: FileInfo, fetched: () => Promise<Blob>): HTMLElement {
+  private async fetchFile(at: number): Promise<Blob> {
+    const client = this.parts.client();
+    const stored = this.filesOf?.files[at];
+    if (stored) return client.file(stored.id);
+    const blob = await client.outbox.fileOf(this.filesOf?.client_id ?? "", at);
+    if (!blob) throw new Error(this.parts.words.lostFile);
+    return blob;
+  }
+
+  private drawFile(file: Omit<FileInfo, "id">, fetched: () => Promise<Blob>): HTMLElement {
     const { words } = this.parts;
     if (isRecording(file.media_type)) return player(words, fetched, file.name);
     const chip = button({ class: "file", title: fill(words.save, { name: file.name }) }, [
@@ -204,7 +208,7 @@ class Bubble {
     return chip;
   }
 
-  private async showPicture(file: FileInfo, fetched: () => Promise<Blob>, chip: HTMLElement): Promise<void> {
+  private async showPicture(file: Omit<FileInfo, "id">, fetched: () => Promise<Blob>, chip: HTMLElement): Promise<void> {
     const { words } = this.parts;
     try {
       const blob = await fetched();

@@ -30,11 +30,16 @@ export interface Budgets {
 
 export interface Policy {
   mode: string;
+  /** How sure the bot must be to answer, as a probability. */
+  answer_at: number;
   acknowledgement: string;
   hours: string;
   zone: string;
   holidays: { day: string; text: string }[];
   budgets: Budgets | null;
+  /** 0 is never, null what is usual for the channel. */
+  remind_after_minutes: number | null;
+  tell_after_minutes: number | null;
 }
 
 export interface Server {
@@ -58,8 +63,11 @@ export interface Mailbox {
 
 export interface InboxDetails extends InboxRow {
   policy: Policy;
+  usual_waits: { remind: number; tell: number };
   collections: { name: string; articles: number; is_given: boolean }[];
   mailbox: Mailbox | null;
+  /** For what is connected in the terminal. */
+  steps: { state: string; commands: string[]; guide: string } | null;
 }
 
 /** A mailbox as its form sends it. */

@@ -11,6 +11,7 @@ const ACTIONS: Record<string, string> = {
   "account.recovery-codes": "made new recovery codes",
   "staff.join": "joined the staff",
   "staff.invite": "invited somebody",
+  "staff.invite-again": "renewed an invitation",
   "staff.withdraw-invitation": "withdrew an invitation",
   "staff.role": "changed a role",
   "staff.link": "made a log-in link",
