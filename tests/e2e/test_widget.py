@@ -94,6 +94,56 @@ def test_history_comes_back_on_reload_and_in_a_second_tab(
     wait_until_stored(site, 3)  # both windows show it while it is on its way
 
 
+# Chromium tells the other windows of each change in its own time: here, when the test lets it.
+HOLD_WHAT_LEAVES_THE_QUEUE = """
+    const held = [];
+    addEventListener("storage", (event) => {
+        if (event.oldValue === null || !event.isTrusted || !event.key.endsWith(":queue")) return;
+        held.push(event);
+        event.stopImmediatePropagation();
+    });
+    window.heldEvents = held;
+    window.tellHeldEvents = () => {
+        for (const { key, oldValue, newValue } of held.splice(0))
+            dispatchEvent(new StorageEvent("storage", { key, oldValue, newValue }));
+    };
+"""
+
+
+@pytest.mark.parametrize("becomes", ["sent", "taken back"])
+def test_what_another_tab_sends_stays_in_sight(
+    site: Site, visit: Callable[..., Visit], becomes: str
+) -> None:
+    ada = visit()
+    ada.open_chat()
+    ada.say("Hello")
+    wait_until_stored(site, 1)
+    ada.page.add_init_script(HOLD_WHAT_LEAVES_THE_QUEUE)
+    ada.page.route("**/chat/events", lambda route: route.abort())  # told by the other tab alone
+    ada.page.reload()
+    ada.wait_for_text("Hello")
+    ada.page.route("**/chat/messages", lambda route: route.abort())  # and sends nothing itself
+    tab = ada.context.new_page()
+    if becomes == "taken back":
+        tab.route("**/chat/messages", lambda route: route.fulfill(status=422, json={"error": "no"}))
+    tab.goto(site.url + "/shop/")
+    tab.locator("frontdesk-chat textarea").fill("From the second tab")
+    tab.keyboard.press("Enter")
+    ada.wait_for_text("From the second tab")
+    if becomes == "taken back":
+        tab.locator("frontdesk-chat .message.failed").get_by_text("Remove").click()
+    else:
+        wait_until_stored(site, 2)
+    ada.page.wait_for_function("heldEvents.some((event) => event.newValue === null)")
+    ada.page.evaluate("dispatchEvent(new Event('offline'))")  # so that it draws
+    ada.widget(".offline").wait_for()
+    assert ada.bubbles() == ["Hello", "From the second tab"]
+    ada.page.evaluate("tellHeldEvents()")
+    ada.widget(".message.unsent").wait_for(state="detached")
+    told = ["From the second tab"] if becomes == "sent" else []
+    assert ada.bubbles() == ["Hello", *told]
+
+
 def test_what_was_not_sent_survives_a_reload_and_is_sent_once(
     site: Site, visit: Callable[..., Visit]
 ) -> None:

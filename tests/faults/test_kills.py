@@ -81,7 +81,9 @@ class Room:
     async def until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + ANSWERED_WITHIN_S
         while not is_so():
-            assert time.monotonic() < deadline, f"it never came to that: {self.ledger.summary()}"
+            assert time.monotonic() < deadline, (
+                f"it never came to that: {self.ledger.summary()}, {len(self.ledger.waiting)} waiting"
+            )
             await asyncio.sleep(0.02)
 
     async def until_answered(self) -> None:
@@ -280,10 +282,14 @@ async def test_a_run_that_repeats_itself_is_seen(desk: Desk) -> None:
         room = Room(desk, http)
         visitor = await room.visitor()
         with planted(desk, "no_resume"):
-            desk.points.arm("worker.between_sentences")
-            await visitor.say()
-            await room.until(lambda: bool(room.ledger.doubled))
+            for _ in range(3):  # what another test left running may pass the point first
+                desk.points.arm("worker.between_sentences")
+                await visitor.say()
+                await room.until_answered()
+                if room.ledger.doubled:
+                    break
         await room.leave()
+    assert room.ledger.doubled
 
 
 def holders(desk: Desk) -> int:

@@ -34,6 +34,7 @@ export class Client {
     addEventListener("online", () => (this.reach(null), this.outbox.deliver()), { signal });
     addEventListener("offline", () => this.reach(new TypeError("offline")), { signal });
     addEventListener("storage", (event) => this.noteOtherTab(event), { signal });
+    addEventListener("pageshow", (event) => event.persisted && this.outbox.lookAgain(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden || this.outbox.deliver(), { signal });
   }
 
@@ -57,7 +58,7 @@ export class Client {
 
   /** What waits to be sent and is not shown as sent yet. */
   get waiting(): Waiting[] {
-    return this.outbox.items.filter((item) => !this.talk.has(item.client_id));
+    return this.outbox.shown.filter((item) => !this.talk.has(item.client_id));
   }
 
   tellTyping(): void {
@@ -115,12 +116,8 @@ export class Client {
   private noteOtherTab(event: StorageEvent): void {
     const { place } = this.session.store;
     if (event.key === `${place}queue`) {
-      const left = new Set(this.outbox.items.map((item) => item.client_id));
-      const before = JSON.parse(event.oldValue ?? "[]") as Waiting[] | null;
-      for (const item of before ?? []) {
-        if (item.sent && !left.has(item.client_id) && !item.files) this.talk.addSent(item.client_id, item.text, item.at);
-      }
-      this.heard.changed();
+      const read = (told: string | null): Waiting[] => (JSON.parse(told ?? "null") as Waiting[] | null) ?? [];
+      this.outbox.noteChange(read(event.oldValue), read(event.newValue));
     }
     if (event.key === `${place}session` && event.newValue) this.stream.follow();
     if (event.key === `${place}session` && !event.newValue && event.oldValue) this.restart();
@@ -134,6 +131,6 @@ export class Client {
     this.talk.position = "0.0";
     this.talk.isLoaded = false;
     this.stream.restart();
-    this.heard.changed();
+    this.outbox.lookAgain();
   }
 }

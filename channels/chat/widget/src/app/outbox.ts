@@ -28,6 +28,8 @@ const LONGEST_WAIT_MS = 15_000;
 export class Outbox {
   /** How far each upload of this tab is, 0..1. */
   readonly progress = new Map<string, number>();
+  /** What was shown as waiting, and of which nobody has told yet what became of it. */
+  private readonly undecided = new Map<string, Waiting>();
   private delivering: Promise<void> | null = null;
   private again: ReturnType<typeof setTimeout> | undefined;
   private running: { clientId: string; upload: Upload } | null = null;
@@ -45,6 +47,12 @@ export class Outbox {
 
   get items(): Waiting[] {
     return this.session.store.read<Waiting[]>("queue") ?? [];
+  }
+
+  /** What waits, as one shows it: what another tab takes out stays until `noteChange` hears why. */
+  get shown(): Waiting[] {
+    for (const item of this.items) this.undecided.set(item.client_id, item);
+    return [...this.undecided.values()];
   }
 
   async add(text: string, files: File[] = [], wantsPerson = false): Promise<void> {
@@ -75,9 +83,29 @@ export class Outbox {
   /** The server told that it has these. */
   settle(clientIds: Iterable<string | null>): void {
     const stored = new Set(clientIds);
-    if (this.items.some((item) => stored.has(item.client_id))) {
-      for (const item of this.items) if (stored.has(item.client_id)) this.forget(item.client_id);
+    for (const id of stored) this.undecided.delete(id ?? "");
+    for (const item of this.items.filter((waiting) => stored.has(waiting.client_id))) {
+      if (!item.sent) this.note(item.client_id, { sent: true }); // its event may be quicker than the answer
+      this.forget(item.client_id);
     }
+  }
+
+  /** Another tab changed the queue: what it took out was sent, or taken back. */
+  noteChange(before: Waiting[], after: Waiting[]): void {
+    const left = new Set(after.map((item) => item.client_id));
+    for (const item of before) {
+      if (left.has(item.client_id)) continue;
+      if (item.sent && item.files) continue; // shown as it is until its own event has the files
+      if (item.sent) this.talk.addSent(item.client_id, item.text, item.at);
+      this.undecided.delete(item.client_id);
+    }
+    this.changed();
+  }
+
+  /** What the queue holds is all that is known: this page slept, or another visitor begins. */
+  lookAgain(): void {
+    this.undecided.clear();
+    this.changed();
   }
 
   close(): void {
@@ -173,6 +201,7 @@ export class Outbox {
   }
 
   private forget(clientId: string): void {
+    this.undecided.delete(clientId);
     this.change((queue) => queue.filter((item) => item.client_id !== clientId));
     void dropFiles(this.fileKey(clientId));
   }

@@ -32,9 +32,12 @@ export class Talk {
   ) {}
 
   take(history: History): void {
+    const sent = [...this.messages].filter(([id]) => id.startsWith("sent:"));
     this.messages.clear();
     // The defaults serve a server that is older than this script, for the minute of an update.
     for (const message of history.messages) this.messages.set(message.id, { ...NOTHING, ...message });
+    // Sent while the history was on its way: its event is still to come.
+    for (const [id, message] of sent) if (!this.has(message.client_id ?? "")) this.messages.set(id, message);
     this.position = history.last_event_id;
     this.botWrites = history.bot_is_writing;
     this.assignee = history.assignee ?? null;
