@@ -81,9 +81,8 @@ class Room:
     async def until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + ANSWERED_WITHIN_S
         while not is_so():
-            assert time.monotonic() < deadline, (
-                f"it never came to that: {self.ledger.summary()}, {len(self.ledger.waiting)} waiting"
-            )
+            told = f"{self.ledger.summary()}, {len(self.ledger.waiting)} waiting"
+            assert time.monotonic() < deadline, f"it never came to that: {told}"
             await asyncio.sleep(0.02)
 
     async def until_answered(self) -> None:
