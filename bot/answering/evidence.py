@@ -25,9 +25,8 @@ SEARCH_LIMIT = 30
 KEPT_PASSAGES = 12
 SENTENCE_PASSAGES = 6
 """Best passages whose sentences are compared with the question."""
-SUBJECT = 0.1
-"""What it is worth to be about the conversation's subject, in units of the search's score. On 167
-calibration turns of DSTC11 it puts the right article first for 112 instead of 86."""
+SUBJECT = 0.4
+"""What it is worth to be about the conversation's subject, in units of the search's score."""
 MAX_SENTENCES = 60
 MAX_SHOWN_CHARS = 600
 LANGUAGE_GAP = 0.05
@@ -43,7 +42,8 @@ _TAG = re.compile(r"</?[a-zA-Z][^>]*>")
 class Evidence:
     """A sentence of an article and how well it fits the question.
 
-    `rank` is its passage's, best first; `place` is where in the passage it stands.
+    `rank` is its passage's, best first; `place` is where in the passage it stands; `subject` is
+    how fully its article's title names what the conversation is about, 0..1.
     `cosine` compares it with the question, `title_cosine` its article's title; `coverage` is the
     share of the question's content words (the rarer, the heavier) that stand in it or above it,
     `score` ranks it.
@@ -53,6 +53,7 @@ class Evidence:
     sentence: Sentence
     rank: int
     place: int = 0
+    subject: float = 1.0
     cosine: float = 0.0
     title_cosine: float = 0.0
     coverage: float = 0.0
@@ -132,39 +133,38 @@ def _is_fragment(text: str) -> bool:
 
 def gather(question: Question, inbox_id: UUID, knowledge: Knowledge) -> Found:
     """Search, split the best passages into sentences and rank these against the question."""
-    passages = _search(question, inbox_id, knowledge)
+    fits = _search(question, inbox_id, knowledge)
+    passages = tuple(fits)
     weights = word_weights(question, passages)
-    sentences = _sentences(passages)
+    sentences = _sentences(fits)
     return Found(question, passages, _ranked(question, sentences, weights, knowledge), weights)
 
 
-def _search(question: Question, inbox_id: UUID, knowledge: Knowledge) -> tuple[FoundPassage, ...]:
-    """Passages for the question, and for the question completed by what was said before it."""
+def _search(question: Question, inbox_id: UUID, knowledge: Knowledge) -> dict[FoundPassage, float]:
+    """Passages for the question, and for the question completed by what was said before it.
+
+    Best first, each with how far it is about what the conversation is about, 0..1.
+    """
     totals: dict[UUID, float] = {}
     known: dict[UUID, FoundPassage] = {}
     lists = [
-        (knowledge.search(inbox_id, text, SEARCH_LIMIT), weight)
-        for text, weight in question.searches
+        (knowledge.search(inbox_id, text, SEARCH_LIMIT, () if place else question.subject), weight)
+        for place, (text, weight) in enumerate(question.searches)
     ]
     for passages, _ in lists:
         known |= {passage.passage_id: passage for passage in passages if passages}
     for passages, weight in lists:
         scores = {passage.passage_id: passage.score for passage in passages}
-        least = min(scores.values(), default=0.0)
+        least = min((passage.score for passage in passages[:SEARCH_LIMIT]), default=0.0)
         for passage_id in known:
             totals[passage_id] = totals.get(passage_id, 0.0) + weight * scores.get(
                 passage_id, least
             )
-    fits = _subject_fits(question, known)
-    order = sorted(known, key=lambda one: -(totals[one] + SUBJECT * fits[one]))
-    return tuple(replace(known[one], score=totals[one]) for one in order[:KEPT_PASSAGES])
-
-
-def _subject_fits(question: Question, known: Mapping[UUID, FoundPassage]) -> dict[UUID, float]:
-    """How far each passage is about what the conversation is about, 0..1; 1 where none began."""
-    said = (question.text, *question.said) if question.said else ()
     titles = [passage.title for passage in known.values()]
-    return dict(zip(known, subject_fit(said, titles), strict=True))
+    fits = dict(zip(known, subject_fit(question.subject, titles), strict=True))
+    order = sorted(known, key=lambda one: -(totals[one] + SUBJECT * fits[one]))
+    kept = order[:KEPT_PASSAGES]
+    return {replace(known[one], score=totals[one]): fits[one] for one in kept}
 
 
 def word_weights(question: Question, passages: Sequence[FoundPassage]) -> dict[str, float]:
@@ -181,14 +181,14 @@ def _whole(passage: FoundPassage) -> str:
     return f"{passage.title} {passage.heading} {passage.text}"
 
 
-def _sentences(passages: Sequence[FoundPassage]) -> list[Evidence]:
+def _sentences(passages: Mapping[FoundPassage, float]) -> list[Evidence]:
     found: list[Evidence] = []
     seen: set[str] = set()
-    for rank, passage in enumerate(passages[:SENTENCE_PASSAGES]):
+    for rank, (passage, fit) in enumerate(list(passages.items())[:SENTENCE_PASSAGES]):
         for place, sentence in enumerate(split(passage.text, passage.heading)):
             if _is_evidence(sentence) and sentence.standalone not in seen:
                 seen.add(sentence.standalone)
-                found.append(Evidence(passage, sentence, rank, place))
+                found.append(Evidence(passage, sentence, rank, place, fit))
     return found[:MAX_SENTENCES]
 
 
@@ -269,6 +269,7 @@ def _fit(
         "words": coverage(f"{plain(evidence.sentence.context)} {text}", weights),
         "passage": (level_cosine(question, passage) - level_cosine(question, first)) / 0.05,
         "place": 1 / (1 + evidence.rank),
+        "subject": evidence.subject,
         "figure": figure_fit(question.text, text),
         "range": holds_the_figure(question.text, text),
         "fragment": float(_is_fragment(text) and ":" not in text),

@@ -20,8 +20,13 @@ Action = Literal["answer", "clarify", "handoff"]
 class Knowledge(Protocol):
     """What the answer's logic asks of the knowledge room; it opens its own short transactions."""
 
-    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
-        """The passages of the inbox's collections that fit best, best first."""
+    def search(
+        self, inbox_id: UUID, query: str, limit: int, said: Sequence[str] = ()
+    ) -> Sequence[FoundPassage]:
+        """The passages of the inbox's collections that fit best, best first.
+
+        After these come those whose titles name most of what was `said`.
+        """
         ...
 
     def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:

@@ -62,6 +62,11 @@ class Question:
         return bool(self.context) and is_incomplete(self.text)
 
     @property
+    def subject(self) -> tuple[str, ...]:
+        """Where to look for what the conversation is about, newest first; none where none began."""
+        return (self.text, *self.said) if self.said else ()
+
+    @property
     def complete(self) -> str:
         """The question with its context in front."""
         return f"{self.context}\n{self.text}".strip()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.answering.words import content_words
 
@@ -17,32 +17,45 @@ FADING = 0.8
 """What a turn counts for beside the one after it."""
 
 _NAMING = re.compile(r"\b(?:[^\W\d_]*\d[\w-]*|[A-Z][\w'’-]*)")
+_PARTS = re.compile(r"[:：|–—]|\s-\s")
 _NUMBERED = re.compile(r"\b[^\W\d_]*\d[\w-]*")
 
 
 def subject_fit(said: Sequence[str], titles: Sequence[str]) -> list[float]:
-    """How much of what the conversation names each title names, 0..1, the best one 1.
+    """How fully each title's names were said in one turn, and how lately, 0..1, the best one 1.
 
     `said` are the turns, newest first. All are 1 where no title names anything that was said.
     """
-    naming = [_naming_words(title) for title in titles]
-    different = set(map(frozenset, naming))
+    naming = [[_naming_words(part) for part in _PARTS.split(title)] for title in titles]
+    different = {words for parts in naming for words in parts}
     held_by = Counter(word for words in different for word in words)
-    weights: dict[str, float] = {}
-    for age, text in enumerate(said):
-        for word in _words(text) & held_by.keys():
-            rarity = math.log((len(different) + 1) / (held_by[word] + 0.5))
-            weights.setdefault(word, FADING**age * max(0.0, rarity))
-    sums = [sum(weights.get(word, 0.0) for word in words) for words in naming]
-    best = max(sums, default=0.0)
-    return [one / best if best else 1.0 for one in sums]
-
-
-def _naming_words(title: str) -> set[str]:
-    """Words with a capital or a figure; in scripts without capitals all of them."""
-    return _words(" ".join(_NAMING.findall(title))) | {
-        word for word in content_words(title) if not word.isascii()
+    rarity = {
+        word: max(0.0, math.log((len(different) + 1) / (held + 0.5)))
+        for word, held in held_by.items()
     }
+    turns = [_words(text) & rarity.keys() for text in said]
+    fit_of = {words: _fit(words, turns, rarity) for words in different}
+    fits = [max(fit_of[words] for words in parts) for parts in naming]
+    best = max(fits, default=0.0)
+    return [fit / best if best else 1.0 for fit in fits]
+
+
+def _fit(words: frozenset[str], turns: Sequence[set[str]], rarity: Mapping[str, float]) -> float:
+    """Of the turn that says most of the name: what it says, by rarity, times its share of all.
+
+    "The Good Luck Takeaway" is not what is talked of because the beer is good.
+    """
+    whole = sum(rarity[word] for word in words)
+    if not whole:
+        return 0.0
+    parts = (sum(rarity[word] for word in words & turn) for turn in turns)
+    return max((FADING**age * part**2 / whole for age, part in enumerate(parts)), default=0.0)
+
+
+def _naming_words(title: str) -> frozenset[str]:
+    """Words with a capital or a figure; in scripts without capitals all of them."""
+    unspaced = (word for word in content_words(title) if not word.isascii())
+    return frozenset((*_words(" ".join(_NAMING.findall(title))), *unspaced))
 
 
 def _words(text: str) -> set[str]:

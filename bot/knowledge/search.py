@@ -23,6 +23,8 @@ from bot.tables import EMBEDDING_DIMENSION
 DEPTH = 50
 MAX_QUERY_CHARS = 2_000
 MAX_QUERY_TERMS = 64
+NAMED = 150
+"""Passages found by what their titles name, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,21 @@ class HybridSearch:
         # A question is searched with, and then compared with sentences: embedded once.
         self._embed_query = lru_cache(maxsize=256)(embedder.query)
 
-    def search(self, inbox_id: UUID, query: str, limit: int) -> list[FoundPassage]:
-        """The passages of the inbox's collections that fit best, best first."""
+    def search(
+        self, inbox_id: UUID, query: str, limit: int, said: Sequence[str] = ()
+    ) -> list[FoundPassage]:
+        """The passages of the inbox's collections that fit best, best first.
+
+        After these come those whose titles name most of what was `said`.
+        """
         query = query[:MAX_QUERY_CHARS].strip()
         if not query or limit < 1:
             return []
         is_unspaced = terms.is_unspaced(query)
-        scored = [(self._score(row, is_unspaced), row) for row in self._candidates(inbox_id, query)]
-        best = sorted(scored, key=lambda pair: pair[0], reverse=True)[:limit]
+        rows = self._candidates(inbox_id, query, said)
+        scored = [(self._score(row, is_unspaced), row) for row in rows]
+        scored.sort(key=lambda pair: pair[0], reverse=True)
+        best = scored[:limit] + [pair for pair in scored[limit:] if pair[1].is_named]
         self._keep_sentences([row.id for _, row in best])
         return [_found(row, score) for score, row in best]
 
@@ -85,7 +94,7 @@ class HybridSearch:
         vectors = self._sentences.of(sentences)
         return [float(score) for score in vectors @ self._embed_query(query[:MAX_QUERY_CHARS])]
 
-    def _candidates(self, inbox_id: UUID, query: str) -> Sequence[Any]:
+    def _candidates(self, inbox_id: UUID, query: str, said: Sequence[str]) -> Sequence[Any]:
         wanted = terms.query_terms(query)[:MAX_QUERY_TERMS]
         values = {
             "inbox": inbox_id,
@@ -93,6 +102,8 @@ class HybridSearch:
             "vector": self._embed_query(query),
             "words": [terms.lexeme(term) for term in wanted],
             "depth": DEPTH,
+            "names": [f"{terms.lexeme(term)}:A" for term in _naming(said)],
+            "named": NAMED,
         }
         with self._sessions() as session:
             return session.execute(_SEARCH, values).all()
@@ -107,6 +118,12 @@ class HybridSearch:
             packed = session.execute(_SENTENCES, {"passages": list(passages)}).scalars()
             for one in packed:
                 self._sentences.remember(unpack(one, self._embedder.dimension))
+
+
+def _naming(said: Sequence[str]) -> list[str]:
+    """The different terms of the turns, the first turn's first."""
+    found = [term for text in said for term in terms.query_terms(text[:MAX_QUERY_CHARS])]
+    return list(dict.fromkeys(found))[:MAX_QUERY_TERMS]
 
 
 def _found(row: Any, score: float) -> FoundPassage:
@@ -131,7 +148,8 @@ def _found(row: Any, score: float) -> FoundPassage:
 # a weight for title and heading. The rest is BM25 (Robertson and Zaragoza 2009, eq. 3.15):
 # idf = ln(1 + (N - n + .5) / (n + .5)), length normalised with b = .6. Dividing by what a
 # passage would get that has every word at full weight brings the score to 0..1, one scale
-# for short and long questions.
+# for short and long questions. `named` are passages of articles whose titles (weight A) hold the
+# rarest words of what was said before: the question itself may say only "it".
 _SEARCH = text(
     """
     with visible as materialized (
@@ -166,14 +184,27 @@ _SEARCH = text(
         select id from passage
         where article_id in (select id from visible) and embedder = :stamp
         order by embedding <=> :vector limit :depth
+    ), titled as materialized (
+        select name, passage.id
+        from unnest(:names) as name
+        join passage on passage.terms @@ name::tsquery
+        where article_id in (select id from visible) and embedder = :stamp
+    ), named as materialized (
+        select titled.id from titled
+        join (select name, ln(1 + (select passages from size) / count(*)) as idf
+              from titled group by name) as rare on rare.name = titled.name
+        group by titled.id
+        order by sum(idf) desc, titled.id limit :named
     ), candidates as (
         select id from semantic
         union (select id from lexical order by score desc limit :depth)
+        union select id from named
     )
     select passage.id, passage.article_id, passage.heading, passage.text,
         article.external_id, article.title, article.url, article.language,
         1 - (passage.embedding <=> :vector) as cosine,
-        coalesce(lexical.score, 0)::float as lexical
+        coalesce(lexical.score, 0)::float as lexical,
+        passage.id in (select id from named) as is_named
     from candidates
     join passage on passage.id = candidates.id
     join article on article.id = passage.article_id
@@ -183,6 +214,7 @@ _SEARCH = text(
     bindparam("inbox", type_=Uuid()),
     bindparam("stamp", type_=Text()),
     bindparam("words", type_=ARRAY(Text())),
+    bindparam("names", type_=ARRAY(Text())),
     bindparam("vector", type_=VectorType(EMBEDDING_DIMENSION)),
 )
 

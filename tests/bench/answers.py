@@ -91,9 +91,13 @@ class Withholding:
     knowledge: Knowledge
     withheld: frozenset[str]
 
-    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
-        found = self.knowledge.search(inbox_id, query, limit + 15)
-        return [each for each in found if each.external_id not in self.withheld][:limit]
+    def search(
+        self, inbox_id: UUID, query: str, limit: int, said: Sequence[str] = ()
+    ) -> Sequence[FoundPassage]:
+        found = self.knowledge.search(inbox_id, query, limit + 15, said)
+        left = [each for each in found if each.external_id not in self.withheld]
+        seen = [each for each in left if each in found[: limit + 15]]
+        return [*seen[:limit], *(each for each in left if each not in seen)]
 
     def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:
         return self.knowledge.sentence_scores(query, sentences)
@@ -107,10 +111,12 @@ class Remembering:
         self._file = file
         self._known: dict[object, object] = pickle.loads(file.read_bytes()) if file.exists() else {}
 
-    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
-        key = ("search", inbox_id, query, limit)
+    def search(
+        self, inbox_id: UUID, query: str, limit: int, said: Sequence[str] = ()
+    ) -> Sequence[FoundPassage]:
+        key = ("search", inbox_id, query, limit, tuple(said))
         if key not in self._known:
-            self._known[key] = list(self._knowledge.search(inbox_id, query, limit))
+            self._known[key] = list(self._knowledge.search(inbox_id, query, limit, said))
         return self._known[key]  # type: ignore[return-value]
 
     def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:

@@ -37,7 +37,9 @@ def do_nothing() -> None:
 class NoKnowledge:
     """Scripted answers look nothing up: whoever asks has found a bug."""
 
-    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
+    def search(
+        self, inbox_id: UUID, query: str, limit: int, said: Sequence[str] = ()
+    ) -> Sequence[FoundPassage]:
         raise AssertionError("a scripted answer searched")
 
     def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:

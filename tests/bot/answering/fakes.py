@@ -82,9 +82,14 @@ class FakeKnowledge:
 
     articles: Sequence[Article]
 
-    def search(self, inbox_id: UUID, query: str, limit: int) -> Sequence[FoundPassage]:
+    def search(
+        self, inbox_id: UUID, query: str, limit: int, said: Sequence[str] = ()
+    ) -> Sequence[FoundPassage]:
         found = [self._found(article, query) for article in self.articles]
-        return sorted(found, key=lambda passage: -passage.score)[:limit]
+        found.sort(key=lambda passage: -passage.score)
+        named = {word for text in said for word in content_words(text)}
+        rest = [each for each in found[limit:] if named & set(content_words(each.title))]
+        return found[:limit] + rest
 
     def sentence_scores(self, query: str, sentences: Sequence[str]) -> Sequence[float]:
         return [_cosine(query, sentence) for sentence in sentences]

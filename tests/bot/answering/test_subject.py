@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.answering.evidence import gather
+from bot.answering.evidence import SEARCH_LIMIT, gather
 from bot.answering.query import read_questions
 from bot.answering.subject import subject_fit
 from tests.bot.answering.fakes import INBOX, Article, FakeKnowledge, ask
@@ -55,6 +55,32 @@ def test_only_what_is_written_as_a_name_names() -> None:
 def test_a_model_number_and_a_chinese_title_are_names() -> None:
     assert subject_fit(["the r4 board"], ["UNO R4 pins", "UNO R3 pins"])[0] == 1.0
     assert subject_fit(["帐篷漏水"], ["帐篷保修", "背包保修"])[1] < 1.0
+
+
+def test_a_word_of_a_long_name_is_not_its_name() -> None:
+    titles = ["The Good Luck Chinese Takeaway", "La Mimosa"]
+    assert subject_fit(["is the beer good?", "la mimosa is open"], titles)[1] == 1.0
+    titles = ["Pizza Hut City Centre", "Bangkok City"]
+    assert subject_fit(["any beer?", "bangkok city is in the centre"], titles)[1] == 1.0
+
+
+def test_a_name_may_stand_before_what_is_told_of_it() -> None:
+    titles = ["La Mimosa: Vegan and Gluten-free Dishes", "La Mimosa: opening", "Curry King"]
+    fits = subject_fit(["is it open?", "la mimosa is nice"], titles)
+    assert fits[:2] == [1.0, 1.0]
+    assert fits[2] < 1.0
+
+
+def test_an_article_of_the_subject_is_found_where_many_others_fit_the_question_better() -> None:
+    others = [
+        Article(str(n), f"House {n}: wine", "We have a large selection of beer and wine.")
+        for n in range(2 * SEARCH_LIMIT)
+    ]
+    faq = FakeKnowledge([*others, Article("mimosa", "La Mimosa: drinks", "There is wine.")])
+    said = ("a table at la mimosa", "bot: For how many?", "For two.", "bot: You have it.")
+    turns = ask(*said, "Is there a selection of wine?").turns
+    (question,) = read_questions(turns, 1)
+    assert gather(question, INBOX, faq).evidence[0].passage.external_id == "mimosa"
 
 
 def test_where_no_title_was_named_all_fit() -> None:

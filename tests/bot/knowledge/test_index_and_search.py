@@ -114,8 +114,27 @@ def test_an_inbox_sees_only_its_collections(sessions: Sessions, embedder: Embedd
 def test_no_question_breaks_the_search(
     sessions: Sessions, embedder: Embedder, question: str
 ) -> None:
-    found = HybridSearch(sessions, embedder).search(fill(sessions, embedder), question, 2)
-    assert len(found) <= 2
+    search, website = HybridSearch(sessions, embedder), fill(sessions, embedder)
+    assert len(search.search(website, question, 2)) <= 2
+    assert len(search.search(website, "returns", 2, (question, question))) <= 2
+
+
+def test_what_titles_name_of_what_was_said_comes_after_what_fits_best(
+    sessions: Sessions, embedder: Embedder
+) -> None:
+    fill(sessions, embedder)
+    for external_id, title, body, collection in (
+        ("skarn", "Skarn tent", "It weighs two kilos.", "help"),
+        ("tarn", "Another tent", "The Skarn is lighter.", "help"),
+        ("secret", "Skarn tent", "It is made by our neighbour.", "staff"),
+    ):
+        article_id = put(sessions, external_id, title, body, collection)
+        index_article(sessions, embedder, article_id)
+    search, website = HybridSearch(sessions, embedder), inbox(sessions, "website")
+    found = search.search(website, "can I send it back?", 1, ("the skarn", "good day"))
+    assert [one.external_id for one in found] == ["returns", "skarn"]
+    assert found[1].score < found[0].score
+    assert len(search.search(website, "can I send it back?", 1, ("good day",))) == 1
 
 
 def test_an_article_that_is_unchanged_is_not_indexed_again(
