@@ -25,7 +25,7 @@ SEARCH_LIMIT = 30
 KEPT_PASSAGES = 12
 SENTENCE_PASSAGES = 6
 """Best passages whose sentences are compared with the question."""
-SUBJECT = 0.4
+SUBJECT = 0.15
 """What it is worth to be about the conversation's subject, in units of the search's score."""
 MAX_SENTENCES = 60
 MAX_SHOWN_CHARS = 600

@@ -24,7 +24,8 @@ _NUMBERED = re.compile(r"\b[^\W\d_]*\d[\w-]*")
 def subject_fit(said: Sequence[str], titles: Sequence[str]) -> list[float]:
     """How fully each title's names were said in one turn, and how lately, 0..1, the best one 1.
 
-    `said` are the turns, newest first. All are 1 where no title names anything that was said.
+    `said` are the turns, newest first. All are 1 where no title names anything that was said, and
+    near 1 where but a small part of any name was.
     """
     naming = [[_naming_words(part) for part in _PARTS.split(title)] for title in titles]
     different = {words for parts in naming for words in parts}
@@ -36,20 +37,24 @@ def subject_fit(said: Sequence[str], titles: Sequence[str]) -> list[float]:
     turns = [_words(text) & rarity.keys() for text in said]
     fit_of = {words: _fit(words, turns, rarity) for words in different}
     fits = [max(fit_of[words] for words in parts) for parts in naming]
-    best = max(fits, default=0.0)
-    return [fit / best if best else 1.0 for fit in fits]
+    best, share = max(fits, default=(0.0, 0.0))
+    return [1.0 - share * (1.0 - fit / best) if best else 1.0 for fit, _ in fits]
 
 
-def _fit(words: frozenset[str], turns: Sequence[set[str]], rarity: Mapping[str, float]) -> float:
+def _fit(
+    words: frozenset[str], turns: Sequence[set[str]], rarity: Mapping[str, float]
+) -> tuple[float, float]:
     """Of the turn that says most of the name: what it says, by rarity, times its share of all.
 
-    "The Good Luck Takeaway" is not what is talked of because the beer is good.
+    "The Good Luck Takeaway" is not what is talked of because the beer is good. The second is the
+    share alone, 0..1.
     """
     whole = sum(rarity[word] for word in words)
     if not whole:
-        return 0.0
-    parts = (sum(rarity[word] for word in words & turn) for turn in turns)
-    return max((FADING**age * part**2 / whole for age, part in enumerate(parts)), default=0.0)
+        return 0.0, 0.0
+    shares = [sum(rarity[word] for word in words & turn) / whole for turn in turns]
+    fits = ((FADING**age * whole * share**2, share) for age, share in enumerate(shares))
+    return max(fits, default=(0.0, 0.0))
 
 
 def _naming_words(title: str) -> frozenset[str]:

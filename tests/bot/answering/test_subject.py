@@ -80,7 +80,21 @@ def test_an_article_of_the_subject_is_found_where_many_others_fit_the_question_b
     said = ("a table at la mimosa", "bot: For how many?", "For two.", "bot: You have it.")
     turns = ask(*said, "Is there a selection of wine?").turns
     (question,) = read_questions(turns, 1)
-    assert gather(question, INBOX, faq).evidence[0].passage.external_id == "mimosa"
+    assert gather(question, INBOX, faq).passages[0].external_id == "mimosa"
+
+
+def test_where_two_sentences_fit_alike_the_subject_decides() -> None:
+    turns = ask("a Tarn tent", "bot: Yes, the Tarn Lite.", "ok", "bot: Good.", "How heavy?").turns
+    (question,) = read_questions(turns, 1)
+    fake = FakeKnowledge(
+        [
+            Article("skarn", "Skarn 3: weight", "How heavy: 2 kg."),
+            Article("tarn", "Tarn Lite: weight", "How heavy it is: 1 kg."),
+        ]
+    )
+    found = gather(question, INBOX, fake)
+    assert found.evidence[0].passage.external_id == "tarn"
+    assert [each.subject for each in found.evidence][0] == 1.0 > found.evidence[-1].subject
 
 
 def test_where_no_title_was_named_all_fit() -> None:
