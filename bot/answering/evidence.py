@@ -26,7 +26,8 @@ KEPT_PASSAGES = 12
 SENTENCE_PASSAGES = 6
 """Best passages whose sentences are compared with the question."""
 SUBJECT = 0.15
-"""What it is worth to be about the conversation's subject, in units of the search's score."""
+"""What it is worth to be about the conversation's subject, in units of the search's score: more
+helps where each house has an article, and hurts where articles name many things."""
 MAX_SENTENCES = 60
 MAX_SHOWN_CHARS = 600
 LANGUAGE_GAP = 0.05

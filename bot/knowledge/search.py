@@ -121,7 +121,7 @@ class HybridSearch:
 
 
 def _naming(said: Sequence[str]) -> list[str]:
-    """The different terms of the turns, the first turn's first."""
+    """The different terms of the turns, those of the first turn first."""
     found = [term for text in said for term in terms.query_terms(text[:MAX_QUERY_CHARS])]
     return list(dict.fromkeys(found))[:MAX_QUERY_TERMS]
 

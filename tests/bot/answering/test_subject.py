@@ -94,7 +94,7 @@ def test_where_two_sentences_fit_alike_the_subject_decides() -> None:
     )
     found = gather(question, INBOX, fake)
     assert found.evidence[0].passage.external_id == "tarn"
-    assert [each.subject for each in found.evidence][0] == 1.0 > found.evidence[-1].subject
+    assert found.evidence[0].subject == 1.0 > found.evidence[-1].subject
 
 
 def test_where_no_title_was_named_all_fit() -> None:
