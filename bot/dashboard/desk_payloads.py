@@ -41,6 +41,7 @@ class Row(Model):
     """A conversation in a list; all that the lists' filters ask for stands in it."""
 
     number: int
+    seq: int = Field(description="Its newest event; of two rows, the lower one is out of date.")
     inbox: str
     channel: str
     contact: Person

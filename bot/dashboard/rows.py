@@ -56,6 +56,7 @@ def read_rows(session: Session, query: RowQuery) -> list[payloads.Row]:
     return [
         payloads.Row(
             number=conversation.number,
+            seq=conversation.last_seq,
             inbox=inbox.name,
             channel=inbox.channel,
             contact=payloads.Person(id=str(person.id), name=names[person.id]),

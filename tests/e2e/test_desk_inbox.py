@@ -18,6 +18,7 @@ from bot.conversations import (
     finish_reply,
     record_incoming,
 )
+from bot.dashboard.rows import read_row
 from bot.events import draft_topic
 from bot.messages import Attachment
 from bot.policy import PolicySetting, with_policy
@@ -69,6 +70,29 @@ def test_new_work_appears_and_is_taken_answered_and_resolved_by_keys_alone(
     assert conversation(site, number).status == "resolved"
     assert [message.author for message in stored(site, number)] == ["contact", "agent"]
     assert bea.trouble == []
+
+
+def test_a_row_that_comes_late_does_not_undo_what_was_done(
+    site: Site, desk: Callable[..., DeskVisit]
+) -> None:
+    conversation_id = ask_bot(site, "ada", "How long may I return a tent?")
+    with site.sessions() as session:
+        row = read_row(session, conversation_id)
+    assert row is not None
+    bea = desk()
+    bea.goto("/inbox/bot")
+    bea.page.locator(".rows li").wait_for()
+    bea.press("j")
+    bea.page.locator(".log").get_by_text("How long may I").wait_for()
+    bea.press("t")
+    bea.told("It is yours. The bot is silent.")
+    late = row.model_dump(mode="json")
+    other = late | {"number": 1000, "contact": {"id": "none", "name": "Newcomer"}}
+    while not bea.page.locator(".rows").get_by_text("Newcomer").count():  # so that it was told
+        site.publisher.publish(draft_topic(conversation_id), {"rows": [late, other]})
+        bea.page.wait_for_timeout(100)
+    bea.press("b")
+    bea.told("The bot has it again.")
 
 
 def test_the_raw_draft_stands_beside_what_was_shown_and_one_key_silences_the_bot(

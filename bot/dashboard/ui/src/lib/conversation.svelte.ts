@@ -63,8 +63,12 @@ class OpenConversation {
     }
   }
 
+  /** What is told of a row, and what an action answers, may overtake each other. */
   take(row: Row): void {
-    if (this.data && row.number === this.number) this.data.row = row;
+    if (this.data && row.number === this.number) {
+      if (row.seq < this.data.row.seq) return;
+      this.data.row = row;
+    }
     inbox.apply([row]);
   }
 

@@ -10,6 +10,8 @@ export interface Person {
 
 export interface Row {
   number: number;
+  /** Its newest event: a row with a lower one is out of date. */
+  seq: number;
   inbox: string;
   channel: string;
   contact: Person;

@@ -90,6 +90,7 @@ class Inbox {
   apply(moved: Row[]): void {
     for (const row of moved) {
       const at = this.rows.findIndex((each) => each.number === row.number);
+      if (at >= 0 && row.seq < (this.rows[at]?.seq ?? 0)) continue;
       if (at >= 0) this.rows.splice(at, 1);
       if (this.#fits(row)) this.#insert(row, at >= 0);
       for (const tag of row.tags) if (!this.tags.includes(tag)) this.tags.push(tag);
