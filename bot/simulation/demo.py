@@ -15,7 +15,7 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +52,9 @@ FILLED = "demo_filled"
 AT_ONCE = 3
 LOOK_EVERY_S = 0.2
 LETTER_WITHIN_S = 20.0
-AS_DRAFTS = PolicySetting(mode="draft")
+# Moved into the past, they would all be reminded of at once, through doors that are closed by then.
+UNHURRIED = PolicySetting(remind_after_minutes=0, tell_after_minutes=0)
+AS_DRAFTS = UNHURRIED.model_copy(update={"mode": "draft"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,11 @@ async def fill_demo(
     await asyncio.to_thread(remove_inboxes, sessions, "demo")
     async with _open_doors(sessions, doors) as stage:
         await until_doors_are_open(stage, sessions, NAMES)
+        await asyncio.to_thread(_set_policy, sessions, NAMES.all, UNHURRIED)
         demo = _Demo(sessions, stage, patience, show)
         mixed = random.Random(0).sample(MATTERS, len(MATTERS))
         await demo.tell([matter for matter in mixed if matter.then != "draft"])
-        await asyncio.to_thread(_answer_by_drafts, sessions)
+        await asyncio.to_thread(_set_policy, sessions, [NAMES.email], AS_DRAFTS)
         await demo.tell([matter for matter in MATTERS if matter.then == "draft"])
         await demo.until_delivered()
     await asyncio.to_thread(_spread, sessions)
@@ -344,10 +347,12 @@ def _act(sessions: sessionmaker[Session], matter: Matter, conversation_id: UUID)
             conversations.rate_conversation(session, conversation_id, matter.rating, "")
 
 
-def _answer_by_drafts(sessions: sessionmaker[Session]) -> None:
+def _set_policy(
+    sessions: sessionmaker[Session], names: Sequence[str], policy: PolicySetting
+) -> None:
     with sessions.begin() as session:
-        inbox = session.scalars(select(Inbox).where(Inbox.name == NAMES.email)).one()
-        inbox.settings = with_policy(inbox.settings, AS_DRAFTS)
+        for inbox in session.scalars(select(Inbox).where(Inbox.name.in_(names))):
+            inbox.settings = with_policy(inbox.settings, policy)
 
 
 def _spread(sessions: sessionmaker[Session]) -> None:

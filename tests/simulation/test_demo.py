@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot import conversations
 from bot.dashboard.insights_counts import Period, read_counts
 from bot.simulation.demo import NAMES, Summary, fill_demo
 from bot.simulation.demo_days import DAYS
@@ -86,6 +87,16 @@ def test_its_conversations_lie_in_the_last_two_weeks_and_insights_agrees(
     assert {day: sum(found.values()) for day, found in counts.by_day("messages").items()} == dict(
         written
     )
+
+
+def test_nobody_is_reminded_of_those_that_wait_for_days(
+    summary: Summary, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        assert conversations.remind(session) == []
+        found = session.scalars(select(Conversation)).all()
+        assert any(one.waiting_since and one.status == "open" for one in found)
+        assert not any(one.reminded_at or one.told_waiting_at for one in found)
 
 
 async def test_a_second_time_adds_nothing(
