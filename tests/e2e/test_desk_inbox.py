@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from bot.conversations import (
     RunStopped,
@@ -186,6 +186,34 @@ def test_assign_snooze_tag_and_macros_from_the_keyboard(
     sam.page.locator(".state").get_by_text("Snoozed until").wait_for()
     assert conversation(site, number).status == "snoozed"
     assert sam.trouble == []
+
+
+def test_a_form_is_sent_once_at_a_time_and_again_after_it_failed(
+    site: Site, desk: Callable[..., DeskVisit]
+) -> None:
+    sam = desk("Sam", "supervisor")
+    sam.goto("/macros")
+    sam.press("c")
+    sam.page.get_by_label("Name").fill("Thanks")
+    sam.page.get_by_label("Text").fill("Thank you.")
+    twice = "form => { form.requestSubmit(); form.requestSubmit(); }"
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.continue_()
+        asked.append(route.request.url)
+        return route.abort() if len(asked) == 1 else route.continue_()
+
+    sam.page.route("**/desk/api/macros", refuse)
+    sam.page.locator("#macro").evaluate(twice)
+    sam.page.get_by_role("alert").get_by_text("The server cannot be reached.").wait_for()
+    assert len(asked) == 1
+    sam.page.locator("#macro").evaluate(twice)
+    sam.told("Saved.")
+    assert len(asked) == 2
+    sam.page.get_by_role("button", name="Edit Thanks").wait_for()
+    assert sam.page.get_by_role("alert").count() == 0
 
 
 def test_on_a_sunday_the_next_morning_is_offered_once(
