@@ -191,33 +191,44 @@ def test_the_first_use_installs_and_later_uses_start_at_once_from_anywhere(
     assert (status, out, err) == (0, "speaking ask\n", "")
 
 
+@pytest.mark.parametrize("asked", [[], ["--help"], ["-h"]])
+def test_what_there_is_to_do_is_told_before_anything_is_installed(
+    machine: Machine, asked: list[str]
+) -> None:
+    (machine.folder / "bin" / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (machine.checkout / "bot" / "__main__.py").write_text(SPEAKER.replace("tinydep, torch", "os"))
+    said = " ".join(["speaking", *asked])
+    assert machine.run(*asked) == (0, f"{said}\n", "")
+    assert not (machine.checkout / ".venv").exists()
+
+
 def test_an_install_that_broke_off_goes_on(begun: Machine) -> None:
     (wheel,) = begun.wheels.glob("tinydep-*")
     kept = wheel.rename(begun.folder / wheel.name)
-    status, _, err = begun.run()
+    status, _, err = begun.run("ask")
     assert status == 1
     assert "goes on where it stopped" in err.splitlines()[-1]
     next(begun.wheels.glob("torch-*")).unlink()  # it is there already: nobody asks for it again
     kept.rename(wheel)
-    status, out, err = begun.run()
-    assert (status, out) == (0, "speaking\n"), err
+    status, out, err = begun.run("ask")
+    assert (status, out) == (0, "speaking ask\n"), err
 
 
 def test_two_first_uses_at_once_install_once(begun: Machine) -> None:
-    both = [begun.start(), begun.start()]
+    both = [begun.start("ask"), begun.start("ask")]
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert [out for out, _ in said] == ["speaking\n", "speaking\n"]
+    assert [out for out, _ in said] == ["speaking ask\n", "speaking ask\n"]
     assert sum("(once; about" in err for _, err in said) == 1
     assert any("waiting for it" in err for _, err in said)
 
 
 def test_changed_requirements_are_installed_by_the_next_use(begun: Machine) -> None:
-    assert begun.run()[0] == 0
+    assert begun.run("ask")[0] == 0
     wheel = make_wheel(begun.wheels, "tinydep", "2.0")
     requirements = begun.checkout / "deploy" / "requirements.txt"
     requirements.write_text(f"tinydep==2.0 --hash=sha256:{sha256(wheel)}\n")
-    status, _, err = begun.run()
+    status, _, err = begun.run("ask")
     assert status == 0, err
     assert list((begun.checkout / ".venv").glob("lib/*/site-packages/tinydep-2.0.dist-info"))
 
@@ -225,7 +236,7 @@ def test_changed_requirements_are_installed_by_the_next_use(begun: Machine) -> N
 def test_a_wheel_that_was_exchanged_is_not_installed(begun: Machine) -> None:
     with zipfile.ZipFile(next(begun.wheels.glob("tinydep-*")), "a") as archive:
         archive.writestr("tinydep/more.py", "")
-    status, _, err = begun.run()
+    status, _, err = begun.run("ask")
     assert status == 1
     assert "Hash mismatch" in err
     assert "requirements.txt could not be installed" in err.splitlines()[-1]
