@@ -108,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         description="A customer-service desk on your own machine.",
         epilog="commands:\n"
         + "\n".join(lines)
-        + f"\n\n`{PROGRAM} COMMAND --help` tells a command's arguments; `{PROGRAM} test` runs the tests.",
+        + f"\n\n`{PROGRAM} COMMAND --help` tells a command's arguments; "
+        + f"`{PROGRAM} test` runs the tests.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
