@@ -31,6 +31,7 @@ from bot.answering.outcome import (
 )
 from bot.answering.phrasing import SHORTEST_BUDGET, Phrasing, hear, translate
 from bot.answering.query import Question, read_questions
+from bot.answering.rendering import marked
 from bot.answering.summary import summarize
 from bot.answering.telling import begins_list, is_step, tell
 from bot.answering.words import content_words, is_unsegmented
@@ -215,22 +216,29 @@ class _Run:
         yield self._outcome(action, reason)
 
     def _tell(self, part: _Part) -> Iterator[CheckedSentence]:
-        """The model's sentences that pass their check, then the evidence they left out."""
+        """What answers, in the model's words where they hold, and all of it."""
         evidence = part.evidence
         phrasing = Phrasing(evidence, self._asked(part))
-        if self.engine is not None and not self._are_steps(part):
-            yield from self._phrased(self.engine, part, phrasing)
-        self.endings.append(phrasing.ending if self.engine else "no_engine")
-        for sentence in phrasing.verbatim(len(part.told)):
+        for sentence in self._worded(part, phrasing):
             yield from self._emit(sentence)
+        self.endings.append(phrasing.ending if self.engine else "no_engine")
         self.used += [evidence[index] for index in phrasing.used]
         self.rejected += phrasing.rejected
         self.usage = phrasing.usage or self.usage
 
-    def _are_steps(self, part: _Part) -> bool:
-        """Whether numbered steps answer, in the customer's language: no wording is better."""
-        best = part.found.evidence[0]
-        return is_step(best) and same_language(best.shown, self.language)
+    def _worded(self, part: _Part, phrasing: Phrasing) -> Iterator[CheckedSentence]:
+        """The evidence line by line in the customer's language where it is in another; else the
+        model's sentences that pass their check, then the evidence that they left out.
+        """
+        best, count = part.found.evidence[0], len(part.told)
+        if self.engine is not None and not same_language(best.shown, self.language):
+            yield from phrasing.translated(
+                self.engine, count, self._budget(), self.request.priority
+            )
+            return
+        if self.engine is not None and not is_step(best):  # no wording is better than the steps
+            yield from self._phrased(self.engine, part, phrasing)
+        yield from phrasing.verbatim(count)
 
     def _phrased(
         self, engine: Engine, part: _Part, phrasing: Phrasing
@@ -242,8 +250,7 @@ class _Run:
             part.evidence,
             self.language,
         )
-        for sentence in phrasing.by_model(engine, written, self._budget(), self.request.priority):
-            yield from self._emit(sentence)
+        yield from phrasing.by_model(engine, written, self._budget(), self.request.priority)
 
     def _asked(self, part: _Part) -> Asked:
         company = self.request.company
@@ -253,13 +260,14 @@ class _Run:
     def _was_told(self, part: _Part) -> bool:
         """Whether a run that died already showed an answer to this question."""
         evidence = part.evidence
+        supports = [each.support for each in evidence]
         for text in self.request.shown:
-            supports = [each.support for each in evidence]
-            verdict = check_sentence(text, supports, self._asked(part))
-            verbatim = [each for each in evidence if is_verbatim(text, each.sentence)]
-            if verdict.evidence is not None:
-                verbatim = verbatim or [evidence[verdict.evidence]]
-            self.used += verbatim
+            lines = [marked(line)[1] for line in text.split("\n") if line.strip()]
+            verdicts = [check_sentence(line, supports, self._asked(part)) for line in lines]
+            borne_out = [evidence[one.evidence] for one in verdicts if one.evidence is not None]
+            self.used += [
+                each for each in evidence if is_verbatim(text, each.sentence)
+            ] or borne_out
         return any(each in self.used for each in evidence)
 
     def _emit(self, sentence: CheckedSentence) -> Iterator[CheckedSentence]:

@@ -6,7 +6,7 @@ Drivers live in `workers/engine/`. The logic never sees tokens, devices or model
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, Protocol
 
@@ -71,6 +71,18 @@ class Usage:
     ttft_ms: float | None
     total_ms: float
     certainty: float | None = None
+
+    def then(self, later: Usage) -> Usage:
+        """Both, one after the other, as if they were one generation."""
+        return replace(
+            later,
+            prompt_tokens=self.prompt_tokens + later.prompt_tokens,
+            cached_tokens=self.cached_tokens + later.cached_tokens,
+            output_tokens=self.output_tokens + later.output_tokens,
+            queue_ms=self.queue_ms,
+            ttft_ms=self.ttft_ms,
+            total_ms=self.total_ms + later.total_ms,
+        )
 
 
 class Generation(Protocol):

@@ -82,12 +82,16 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The circumstances of a check: the question, the language to reply in, the system prompt."""
+    """The circumstances of a check: the question, the language to reply in, the system prompt.
+
+    `translates` says that the sentence restates the whole of its evidence in another language.
+    """
 
     question: str
     language: str
     company: str = ""
     system: str = ""
+    translates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,8 @@ _UNITS_IN_LATIN = listed("kg km cm mm ml wh mah gb mb am pm eur usd gbp")
 
 def _denials(sentence: str, evidence: Support, asked: Asked) -> bool:
     """Each clause denies exactly when the clause of the evidence that it restates does."""
+    if asked.translates:
+        return polarity.denials(sentence) == polarity.denials(evidence.text)
     clauses = list(_clauses(evidence.text)) or [evidence.text]
     pieces = list(_clauses(polarity.without_opening(sentence)))
     if not _speak_alike(sentence, evidence.text):

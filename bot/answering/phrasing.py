@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
 from bot.answering import prompt, texts
 from bot.answering.boundaries import sentences_of
 from bot.answering.engine import Engine, EngineError, Generation, Limits, Prompt, Usage
-from bot.answering.evidence import Evidence
-from bot.answering.ground import Asked, check_sentence
+from bot.answering.evidence import Evidence, plain
+from bot.answering.ground import Asked, Support, check_sentence
 from bot.answering.language import same_language
 from bot.answering.outcome import CheckedSentence, Rejected
+from bot.answering.polarity import opening_answer
+from bot.answering.rendering import loss, marked, render
 from bot.answering.telling import is_step, write
 from bot.answering.words import content_words, is_unsegmented
 
@@ -66,6 +69,24 @@ class Phrasing:
         finally:
             generation.cancel()
 
+    def translated(
+        self,
+        engine: Engine,
+        count: int,
+        budget: timedelta,
+        priority: Literal["interactive", "batch"],
+    ) -> Iterator[CheckedSentence]:
+        """The first `count` pieces of evidence in the customer's language, line by line.
+
+        A line stays as it stands where its translation fails its check or comes too late.
+        """
+        until = time.monotonic() + budget.total_seconds()
+        for index, text in enumerate(write(self.evidence[:count])):
+            lines = [
+                self._rendered(engine, index, line, until, priority) for line in text.split("\n")
+            ]
+            yield from self._show(index, text, "\n".join(lines))
+
     def verbatim(self, count: int) -> Iterator[CheckedSentence]:
         """The first `count` pieces of evidence themselves, as far as not told yet; all steps."""
         left = [
@@ -104,12 +125,53 @@ class Phrasing:
             self.used.append(verdict.evidence)
         yield CheckedSentence(verdict.text, verdict.evidence, verbatim=False)
 
-    def _show(self, index: int, text: str) -> Iterator[CheckedSentence]:
-        if not self.used and not same_language(text, self.asked.language):
+    def _rendered(
+        self,
+        engine: Engine,
+        index: int,
+        line: str,
+        until: float,
+        priority: Literal["interactive", "batch"],
+    ) -> str:
+        """The line in the customer's language, or as it is."""
+        mark, said = marked(line)
+        if self.ending != "told" or same_language(said, self.asked.language):
+            return line
+        budget = timedelta(seconds=until - time.monotonic())
+        if budget < SHORTEST_BUDGET:
+            self.ending = "deadline"
+            return line
+        try:
+            text, usage = render(engine, said, self.asked.language, budget, priority)
+        except EngineError:
+            self.ending = "engine_failed"
+            return line
+        self.usage = self.usage.then(usage) if self.usage else usage
+        failed = loss(said, text) or self._untrue(text, said, index)
+        if failed:
+            self.rejected.append(Rejected(text, failed))
+            return line
+        self.accepted += 1
+        return mark + text
+
+    def _untrue(self, text: str, line: str, index: int) -> str:
+        """Which check a translation fails; a question may be asked where the article asks it."""
+        if opening_answer(text) != opening_answer(line):
+            return "yes or no"
+        above = self.evidence[index].support.whole
+        if line.endswith(("?", "？")):
+            text = text.rstrip("?？")
+        asked = replace(self.asked, translates=True)
+        return check_sentence(text, [Support(plain(line), above)], asked).failed
+
+    def _show(self, index: int, text: str, told: str | None = None) -> Iterator[CheckedSentence]:
+        """The piece of evidence as it stands, or as it is told in the customer's language."""
+        told = text if told is None else told
+        if not self.used and not same_language(told, self.asked.language):
             yield CheckedSentence(texts.say("lead_in", self.asked.language), None, verbatim=False)
         if index not in self.used:
             self.used.append(index)
-        yield CheckedSentence(text, index, verbatim=True)
+        yield CheckedSentence(told, index, verbatim=told == text)
 
     def _close(self, generation: Generation) -> None:
         self.usage = generation.usage

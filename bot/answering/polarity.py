@@ -18,7 +18,7 @@ _NOT_A_DENIAL = re.compile(
     r"|不少于|不低于"
     r"|不晚于|不迟于|不超过|不满|不足|不到|不久|不断|无论|没关系|未来|非常|对不起|特别|别的|别人"
     r"|级别|区别|类别|性别|差别"
-    r"|除非|要不然|不过|关门时间|几点关门|休息日|closing time",
+    r"|除非|要不然|不过|关门时间|几点关门|休息日|无线|closing time",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
@@ -32,13 +32,15 @@ _DENIAL = re.compile(
 )
 
 _MARKS = {
-    "condition": r"\b(?:if|unless|provided|as long as|in case|except|only|excluding|wenn|nur|si)\b"
+    "condition": r"\b(?:if|unless|provided (?:that|you|we|it|they|the)|as long as|in case|except"
+    r"|only|excluding|wenn|nur|si)\b"
     r"|如果|若|假如|只要|除非|只有|只能|只限|仅|除了|除|前提|的话|才能|才可|方可",
     "only": r"\b(?:only|solely|exclusively|nur|seulement|sólo)\b|只有|只能|只限|仅|才能|才可|方可",
-    "must": r"\b(?:must|have to|has to|needs? to|required|mandatory|obliged)\b|必须|须|务必"
+    "must": r"\b(?:must|have to|has to|needs?|requires?|required|mandatory|obliged)\b|必须|须|务必"
     r"|一定要|需要|需",
     "universal": r"\b(?:all|every|everyone|everything|any|anyone|anything|anywhere|always|each"
-    r"|worldwide|everywhere|whenever)\b|任何|所有|一律|全部|永远|总是|每[个次位天件]|随时|都|全球",
+    r"|worldwide|everywhere|whenever|daily|per (?:day|item|piece|person|order|time))\b"
+    r"|任何|所有|一律|全部|永远|总是|每[个次位天件]|随时|都|全球",
     "promise": r"\b(?:guarantee[ds]?|promise[sd]?|definitely|certainly|surely|assured?"
     r"|ensure[sd]?)\b"
     r"|保证|承诺|一定会|肯定|绝对|确保",
@@ -49,15 +51,16 @@ _MARKS = {
     "full": r"\b(?:full(?:y)?|entire|complete(?:ly)?|whole|unlimited|lifetime)\b|全额|全款|终身"
     r"|无限|完整|完全",
     "more": r"\b(?:more than|over|above|exceed\w*|at least|minimum|longer than|heavier than|greater"
-    r"|larger|higher|from|or more)\b|超过|以上|至少|最少|最低|起|满|高于|大于|不低于|不少于|更",
+    r"|larger|higher|from|or more)\b|超过|以上|至少|最少|最低|起|满|高于|大于|不低于|不少于",
     "less": r"\b(?:less than|under|below|at most|maximum|up to|within|no more than|not more than"
-    r"|shorter than|smaller|fewer|lower|max|limit\w*)\b|以下|以内|之内|最多|最长|最高|不满|不足"
-    r"|低于|少于|小于|不超过|不到|限",
+    r"|shorter than|smaller|fewer|lower|max|limit\w*)\b|以下(?=[的，。；、）)]|$)"
+    r"|以内|之内|最多|最长|最高|不满|不足|低于|少于|小于|不超过|不到|限|最大(?=[为值可不支容\s\d])",
     "comparison": r"\b(?:longer|shorter|cheaper|bigger|larger|smaller|higher|lower|better|worse"
     r"|faster|slower|heavier|lighter|earlier|older|newer|stronger|warmer|easier|safer|best|worst"
     r"|longest|shortest|cheapest|biggest|largest|smallest|highest|lowest|fastest|heaviest"
     r"|lightest|more \w+ than|less \w+ than|(?:the|same) same|than)\b"
-    r"|更|比[^如较例赛]|最(?:长|短|好|便宜|贵|高|低|大|小|快|慢|重|轻)(?!可|不)",
+    r"|更(?![改新换正名衣])|比[^如较例赛]"
+    r"|最(?:长|短|好|便宜|贵|高|低|大|小|快|慢|重|轻)(?!可|不)(?<!最大(?=[为值支容\s\d]))",
     "before": r"\b(?:before|until|by|prior|no later than|earlier)\b|之前|以前|前|截止|最晚|不晚于"
     r"|不迟于",
     "after": r"\b(?:after|since|later|once|as soon as|from|start\w*|begin\w*)\b|之后|以后|后|起"

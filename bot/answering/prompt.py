@@ -63,6 +63,31 @@ Do you repair shoes that were bought elsewhere?
 
 WiFi 连不上怎么办
 What can I do if the WiFi does not connect?"""
+_RENDER = """You translate lines of a help desk's articles into {language}. Keep names, codes, \
+links, figures and what is quoted as they are. Leave nothing out and add nothing. Reply with the \
+translation only."""
+_RENDERED = {
+    "zh": (
+        (
+            "Dogs travel free of charge on all day trains, except on Fridays.",
+            "狗在所有日间列车上免费乘车，星期五除外。",
+        ),
+        (
+            'Click "My trips" > "Cancel" at the latest 2 hours before departure.',
+            "最晚在发车前 2 小时点击“My trips” > “Cancel”。",
+        ),
+    ),
+    "en": (
+        (
+            "狗在所有日间列车上免费乘车，星期五除外。",
+            "Dogs travel free of charge on all day trains, except on Fridays.",
+        ),
+        (
+            "最晚在发车前 2 小时点击“我的行程” > “取消”。",
+            "Click “我的行程” > “取消” at the latest 2 hours before departure.",
+        ),
+    ),
+}
 _WRITE = (
     "Answer the customer in {language} in one or two short sentences, with the words, figures and"
     " names of the sentences. No greeting."
@@ -72,6 +97,16 @@ _WRITE = (
 def compose_translation(question: str) -> Prompt:
     """Asks for the question in English."""
     return Prompt(_TRANSLATE, (), " ".join(question.split()))
+
+
+def compose_rendering(line: str, language: str) -> Prompt:
+    """Asks for one line of an article in the customer's language."""
+    examples = tuple(
+        turn
+        for one, other in _RENDERED.get(language, ())
+        for turn in (PromptTurn("user", one), PromptTurn("assistant", other))
+    )
+    return Prompt(_RENDER.format(language=NAMES.get(language, "English")), examples, line)
 
 
 def compose_check(question: Question, evidence: Sequence[Evidence]) -> Prompt:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.answering.evidence import is_verbatim, plain, shown_text
 from bot.answering.ground import Asked, Support, check_sentence
+from bot.answering.rendering import marked
 from bot.knowledge.sentences import Sentence, split
 
 
@@ -39,7 +40,8 @@ def rest_of(sentence: str, passages: Sequence[Leaned], language: str) -> Rest | 
         index, line = max(same, key=lambda each: len(each[1].text))
         return Rest(index, shown_text(line), verbatim=True)
     supports = [_support(passages[index], line) for index, line in lines]
-    verdict = check_sentence(sentence, supports, Asked("", language))
+    said = max((marked(line)[1] for line in sentence.split("\n")), key=len)
+    verdict = check_sentence(said, supports, Asked("", language))
     if verdict.evidence is None:
         return None
     index, line = lines[verdict.evidence]

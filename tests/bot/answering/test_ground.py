@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bot.answering import polarity
 from bot.answering.ground import Asked, Support, check_sentence
 from bot.answering.prompt import system_prompt
 
@@ -124,6 +125,29 @@ def test_chinese_is_checked_within_and_across_languages(
     sentence: str, evidence: Support, supported: bool
 ) -> None:
     assert passes(sentence, evidence, language="zh") is supported
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("更改频率", set()),
+        ("更高的版本", {"comparison"}),
+        ("按以下步骤操作", set()),
+        ("10 个以下的订单", {"less"}),
+        ("最大为 2 TB", {"less"}),
+        ("最大的帐篷", {"comparison"}),
+        ("Enter it in the provided field.", set()),
+        ("It is free provided you return it.", {"condition", "free"}),
+        ("What you'll need", {"must"}),
+        ("25 compilations per day", {"universal"}),
+    ],
+)
+def test_a_word_within_another_claims_nothing(text: str, marks: set[str]) -> None:
+    assert polarity.marks(text) == marks
+
+
+def test_wireless_denies_nothing() -> None:
+    assert polarity.denials("无线网络") == 0
 
 
 def test_a_comparison_that_the_evidence_does_not_make_fails() -> None:

@@ -1,0 +1,129 @@
+"""Evidence in another language than the customer's: told in theirs, line by line, or as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from bot.answering import prompt
+from bot.answering.answer import answer
+from bot.answering.engine import Prompt
+from bot.answering.rendering import loss, marked
+from bot.answering.resting import rest_of
+from tests.bot.answering.fakes import INBOX, Article, FakeEngine, FakeKnowledge, ask, run
+
+LOCK = Article(
+    "lock",
+    "The lock of the travel safe",
+    "Reset the lock of the travel safe:\n\n"
+    "1. Open the travel safe.\n"
+    "2. Hold the reset button for 5 seconds.\n"
+    "3. Wait for 10 seconds.",
+)
+SAFE = FakeKnowledge([LOCK])
+QUESTION = "travel safe 的 lock 怎么 reset？ reset button 在哪？"
+RENDERED = {
+    "Reset the lock of the travel safe:": "重置 travel safe 的 lock：",
+    "Open the travel safe.": "打开 travel safe。",
+    "Hold the reset button for 5 seconds.": "按住 reset 按钮 5 秒。",
+    "Wait for 10 seconds.": "等待 10 秒。",
+}
+
+
+def speaking(rendered: Mapping[str, str]) -> FakeEngine:
+    """A model that translates by a list, says yes to every check and writes nothing itself."""
+    system = prompt.compose_rendering("", "zh").system
+
+    def script(written: Prompt) -> str:
+        if written.system == system:
+            return rendered.get(written.question, "")
+        return "yes"
+
+    return FakeEngine(script)
+
+
+def test_each_line_is_told_in_the_customers_language() -> None:
+    sentences, outcome = run(answer(ask(QUESTION), SAFE, speaking(RENDERED)))
+    assert outcome.text == (
+        "重置 travel safe 的 lock：\n"
+        "1. 打开 travel safe。\n2. 按住 reset 按钮 5 秒。\n3. 等待 10 秒。"
+    )
+    assert not any(sentence.verbatim for sentence in sentences)
+    assert [each.external_id for each in outcome.citations if each.used] == ["lock"]
+    assert (outcome.reason, outcome.language) == ("evidence", "zh")
+    assert outcome.usage is not None
+    assert outcome.usage.prompt_tokens == 40  # of four lines, ten each
+
+
+@pytest.mark.parametrize(
+    ("wrong", "failed"),
+    [
+        ("按住 reset 按钮 50 秒。", "figure"),
+        ("不要按住 reset 按钮 5 秒。", "denial"),
+        ("按住 reset pulsante 5 秒。", "leftover"),
+        ("是的，按住 reset 按钮 5 秒。", "yes or no"),
+        ("必须按住 reset 按钮 5 秒。", "claim"),
+        ("", "length"),
+        ("Hold the reset button for 5 seconds.", "language"),
+    ],
+)
+def test_a_line_whose_translation_fails_its_check_stays_as_it_stands(
+    wrong: str, failed: str
+) -> None:
+    engine = speaking({**RENDERED, "Hold the reset button for 5 seconds.": wrong})
+    sentences, outcome = run(answer(ask(QUESTION), SAFE, engine))
+    assert "\n2. Hold the reset button for 5 seconds.\n" in outcome.text
+    assert [sentence.verbatim for sentence in sentences] == [False, True, False]
+    assert [(each.text, each.check) for each in outcome.rejected] == [(wrong, failed)]
+
+
+def test_an_engine_that_dies_leaves_the_rest_as_it_stands() -> None:
+    engine = speaking(RENDERED)
+    engine.dies_after = 1
+    _, outcome = run(answer(ask(QUESTION), SAFE, engine))
+    assert outcome.action == "answer"
+    assert "2. Hold the reset button for 5 seconds." in outcome.text
+    assert outcome.reason == "evidence, verbatim: engine_failed"
+
+
+def test_a_run_that_died_between_two_lines_does_not_begin_again() -> None:
+    shown = ("1. 打开 travel safe。", "\n2. 按住 reset 按钮 5 秒。")
+    request = ask(QUESTION, shown=shown)
+    sentences, outcome = run(answer(request, SAFE, speaking(RENDERED)))
+    assert sentences == []
+    assert [each.external_id for each in outcome.citations if each.used] == ["lock"]
+
+
+def test_a_translated_line_rests_on_the_line_that_it_comes_from() -> None:
+    [passage] = SAFE.search(INBOX, "reset", 1)
+    rest = rest_of("\n2. 按住 reset 按钮 5 秒。", [passage], "zh")
+    assert rest is not None
+    assert "Hold the reset button for 5 seconds." in rest.quote
+    assert not rest.verbatim
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "lost"),
+    [
+        ("Click “Use recovery code”.", "点击“Use recovery code”。", ""),
+        ("Click 'Use recovery code'.", "点击“使用恢复代码”。", "names"),
+        ("You're given a code, and 'My trips' opens.", "您会收到代码，然后打开“My trips”。", ""),
+        ("Open Tools > Board > Boards Manager", "打开工具 > 表格 > 表格管理器", "names"),
+        ("Open Tools > Board > Boards Manager", "打开 Tools > Board > Boards Manager", ""),
+        ("点击“账户 > 安全”。", "Click “账户 > 安全”.", ""),
+        ("点击“账户 > 安全”。", "Click “Account > Safety”.", "names"),
+        ("The preferred board is free.", "预ferred 的板是免费的。", "leftover"),
+        ("The sketch is saved.", "sketch 已保存。", ""),
+        ("The board is free.", "", "length"),
+    ],
+)
+def test_what_a_translation_loses_is_named(line: str, said: str, lost: str) -> None:
+    assert loss(line, said) == lost
+
+
+@pytest.mark.parametrize(
+    ("line", "mark"), [("- One", "- "), ("12. Two", "12. "), ("Three", ""), ("2026 is over", "")]
+)
+def test_the_sign_of_a_list_is_no_part_of_what_a_line_says(line: str, mark: str) -> None:
+    assert marked(line) == (mark, line.removeprefix(mark))
