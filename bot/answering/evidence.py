@@ -37,6 +37,7 @@ LANGUAGE_GAP = 0.05
 _MARKUP = re.compile(r"\*\*|__|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)|`")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>")
+_FOOTNOTE = re.compile(r"\[\^[^\]\s]+\](?!:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class Found:
 
 def plain(text: str) -> str:
     """An article's text without its Markdown signs."""
-    return " ".join(_TAG.sub(" ", _MARKUP.sub("", _LINK.sub(r"\1", text))).split())
+    words = _FOOTNOTE.sub("", _LINK.sub(r"\1", text))
+    return " ".join(_TAG.sub(" ", _MARKUP.sub("", words)).split())
 
 
 def line_of(sentence: Sentence) -> str:

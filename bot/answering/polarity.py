@@ -42,7 +42,7 @@ _MARKS = {
     r"|worldwide|everywhere|whenever|daily|per (?:day|item|piece|person|order|time))\b"
     r"|任何|所有|一律|全部|永远|总是|每[个次位天件]|随时|都|全球",
     "promise": r"\b(?:guarantee[ds]?|promise[sd]?|definitely|certainly|surely|assured?"
-    r"|ensure[sd]?)\b"
+    r"|absolute(?:ly)?|ensure[sd]?)\b"
     r"|保证|承诺|一定会|肯定|绝对|确保",
     "free": r"\b(?:free|complimentary|gratis)\b|\b(?:no|without|any) (?:extra "
     r"|additional )?(?:charge|cost|fee)s?\b|免费|包邮|免邮|免运费|不收费",
@@ -59,7 +59,7 @@ _MARKS = {
     r"|faster|slower|heavier|lighter|earlier|older|newer|stronger|warmer|easier|safer|best|worst"
     r"|longest|shortest|cheapest|biggest|largest|smallest|highest|lowest|fastest|heaviest"
     r"|lightest|more \w+ than|less \w+ than|(?:the|same) same|than)\b"
-    r"|更(?![改新换正名衣])|比[^如较例赛]"
+    r"|更(?![改新换正名衣]|多(?:信息|内容|详情|细节|资料|帮助))|比[^如较例赛]"
     r"|最(?:长|短|好|便宜|贵|高|低|大|小|快|慢|重|轻)(?!可|不)(?<!最大(?=[为值支容\s\d]))",
     "before": r"\b(?:before|until|by|prior|no later than|earlier)\b|之前|以前|前|截止|最晚|不晚于"
     r"|不迟于",

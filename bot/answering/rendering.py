@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
+from unicodedata import combining, normalize
 
 from bot.answering import prompt
 from bot.answering.engine import Engine, EngineError, Limits, Usage
@@ -60,8 +61,8 @@ def loss(line: str, said: str) -> str:
         return "names"
     if is_unsegmented(said) != is_unsegmented(line):
         of_other = _RUN if is_unsegmented(line) else _WORD
-        own = {word.lower() for word in of_other.findall(line)}
-        if any(word.lower() not in own for word in of_other.findall(said)):
+        own = set(of_other.findall(_bare(line)))
+        if any(word not in own for word in of_other.findall(_bare(said))):
             return "leftover"
     return ""
 
@@ -76,6 +77,11 @@ def _kept(line: str) -> Iterator[str]:
     for clause in _CLAUSE_END.split(line[1:]):
         if _PATH.search(clause):
             yield from _CAPITAL.findall(clause)
+
+
+def _bare(text: str) -> str:
+    """The text in small letters without accents: a model writes `Yun` for `Yún`."""
+    return "".join(letter for letter in normalize("NFKD", text.lower()) if not combining(letter))
 
 
 def _even(text: str) -> str:

@@ -131,7 +131,9 @@ def test_chinese_is_checked_within_and_across_languages(
     ("text", "marks"),
     [
         ("更改频率", set()),
+        ("更多信息", set()),
         ("更高的版本", {"comparison"}),
+        ("Absolute pressure", {"promise"}),
         ("按以下步骤操作", set()),
         ("10 个以下的订单", {"less"}),
         ("最大为 2 TB", {"less"}),

@@ -115,6 +115,7 @@ def test_a_translated_line_rests_on_the_line_that_it_comes_from() -> None:
         ("点击“账户 > 安全”。", "Click “Account > Safety”.", "names"),
         ("The preferred board is free.", "预ferred 的板是免费的。", "leftover"),
         ("The sketch is saved.", "sketch 已保存。", ""),
+        ("The Yún is reset.", "Yun 已重置。", ""),
         ("The board is free.", "", "length"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.answering import telling
-from bot.answering.evidence import gather
+from bot.answering.evidence import gather, plain
 from bot.answering.query import read_questions
 from bot.answering.telling import MOST_WORDS, tell, words_of, write
 from bot.answering.texts import joined
@@ -161,3 +161,10 @@ def test_a_line_that_speaks_to_a_bot_is_no_step_to_tell() -> None:
     told = reply("How do I reset the clock?", poisoned)
     assert "3. Reset the clock." in told
     assert "free" not in told
+
+
+def test_a_footnotes_sign_is_not_told_and_its_note_is_known() -> None:
+    assert plain("The light turns green[^lights]. **Then** wait.") == (
+        "The light turns green. Then wait."
+    )
+    assert plain("[^lights]: On some boards") == "[^lights]: On some boards"
