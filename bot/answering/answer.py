@@ -231,7 +231,9 @@ class _Run:
         model's sentences that pass their check, then the evidence that they left out.
         """
         best, count = part.found.evidence[0], len(part.told)
-        if self.engine is not None and not same_language(best.shown, self.language):
+        is_foreign = best.passage.language != self.language
+        # A shop's addresses look like Dutch to whoever reads nothing else.
+        if self.engine and is_foreign and not same_language(best.shown, self.language):
             yield from phrasing.translated(
                 self.engine, count, self._budget(), self.request.priority
             )
@@ -265,9 +267,8 @@ class _Run:
             lines = [marked(line)[1] for line in text.split("\n") if line.strip()]
             verdicts = [check_sentence(line, supports, self._asked(part)) for line in lines]
             borne_out = [evidence[one.evidence] for one in verdicts if one.evidence is not None]
-            self.used += [
-                each for each in evidence if is_verbatim(text, each.sentence)
-            ] or borne_out
+            verbatim = [each for each in evidence if is_verbatim(text, each.sentence)]
+            self.used += verbatim or borne_out
         return any(each in self.used for each in evidence)
 
     def _emit(self, sentence: CheckedSentence) -> Iterator[CheckedSentence]:

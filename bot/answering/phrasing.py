@@ -32,15 +32,14 @@ class Phrasing:
     """One question's evidence on its way to the customer; read the rest once it was iterated.
 
     `evidence` is what is told, in its order, then what is only near. `used` are the indices of
-    what was told, `accepted` counts the model's sentences among it. `ending` says how the model's
-    part ended: `declined` when the model says that the evidence does not answer.
+    what was told. `ending` says how the model's part ended: `declined` when the model says that
+    the evidence does not answer.
     """
 
     evidence: Sequence[Evidence]
     asked: Asked
     used: list[int] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    accepted: int = 0
     usage: Usage | None = None
     ending: Ending = "told"
 
@@ -120,7 +119,6 @@ class Phrasing:
         if verdict.evidence is None:
             self.rejected.append(Rejected(sentence, verdict.failed))
             return
-        self.accepted += 1
         if verdict.evidence not in self.used:
             self.used.append(verdict.evidence)
         yield CheckedSentence(verdict.text, verdict.evidence, verbatim=False)
@@ -147,11 +145,13 @@ class Phrasing:
             self.ending = "engine_failed"
             return line
         self.usage = self.usage.then(usage) if self.usage else usage
+        if usage.finish_reason == "deadline":
+            self.ending = "deadline"
+            return line
         failed = loss(said, text) or self._untrue(text, said, index)
         if failed:
             self.rejected.append(Rejected(text, failed))
             return line
-        self.accepted += 1
         return mark + text
 
     def _untrue(self, text: str, line: str, index: int) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from unicodedata import combining, normalize
 
 from bot.answering import prompt
-from bot.answering.engine import Engine, EngineError, Limits, Usage
+from bot.answering.engine import Engine, Limits, Usage
 from bot.answering.words import HAN, HANGUL, KANA, is_unsegmented
 
 MAX_RENDERING_TOKENS = 140
@@ -33,10 +33,7 @@ def render(
     limits = Limits(MAX_RENDERING_TOKENS, budget, ("\n",), priority)
     generation = engine.generate(prompt.compose_rendering(line, language), limits)
     text = "".join(generation).strip()
-    usage = generation.usage
-    if usage.finish_reason == "deadline":
-        raise EngineError("the deadline passed before the line was translated")
-    return (text if usage.finish_reason == "stop" else ""), usage
+    return (text if generation.usage.finish_reason == "stop" else ""), generation.usage
 
 
 def marked(line: str) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -85,6 +87,29 @@ def test_an_engine_that_dies_leaves_the_rest_as_it_stands() -> None:
     assert outcome.action == "answer"
     assert "2. Hold the reset button for 5 seconds." in outcome.text
     assert outcome.reason == "evidence, verbatim: engine_failed"
+
+
+def test_lines_that_come_too_late_stay_as_they_stand() -> None:
+    quick = speaking(RENDERED)
+
+    def script(written: Prompt) -> str:
+        if written.question.startswith("Open"):
+            time.sleep(0.8)
+        assert callable(quick.script)
+        return quick.script(written)
+
+    request = ask(QUESTION, timeout=timedelta(seconds=1.5))
+    _, outcome = run(answer(request, SAFE, FakeEngine(script)))
+    assert "1. 打开 travel safe。\n2. Hold the reset button for 5 seconds." in outcome.text
+    assert outcome.reason == "evidence, verbatim: deadline"
+
+
+def test_an_article_of_the_customers_language_is_not_translated_for_its_names() -> None:
+    address = "Utrecht: Vaartkade 18, maandag tot vrijdag 10:00-19:00, donderdag tot 21:00 uur."
+    shops = FakeKnowledge([Article("shops", "Utrecht and its address", address)])
+    engine = speaking({})
+    run(answer(ask("What is the address in Utrecht Vaartkade?"), shops, engine))
+    assert not any("translate lines" in each.system for each in engine.prompts)
 
 
 def test_a_run_that_died_between_two_lines_does_not_begin_again() -> None:
