@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from bot.answering import prompt
+from bot.answering import phrasing, prompt
 from bot.answering.answer import answer
 from bot.answering.engine import Prompt
 from bot.answering.rendering import loss, marked
@@ -89,17 +89,19 @@ def test_an_engine_that_dies_leaves_the_rest_as_it_stands() -> None:
     assert outcome.reason == "evidence, verbatim: engine_failed"
 
 
-def test_lines_that_come_too_late_stay_as_they_stand() -> None:
-    quick = speaking(RENDERED)
+def test_lines_that_come_too_late_stay_as_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, quick = time.monotonic(), speaking(RENDERED)
+    late: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: begun + sum(late))
+    monkeypatch.setattr(phrasing, "time", clock)
 
     def script(written: Prompt) -> str:
         if written.question.startswith("Open"):
-            time.sleep(0.8)
+            late.append(60.0)
         assert callable(quick.script)
         return quick.script(written)
 
-    request = ask(QUESTION, timeout=timedelta(seconds=1.5))
-    _, outcome = run(answer(request, SAFE, FakeEngine(script)))
+    _, outcome = run(answer(ask(QUESTION), SAFE, FakeEngine(script)))
     assert "1. 打开 travel safe。\n2. Hold the reset button for 5 seconds." in outcome.text
     assert outcome.reason == "evidence, verbatim: deadline"
 
