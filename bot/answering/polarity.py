@@ -42,7 +42,7 @@ _MARKS = {
     r"|worldwide|everywhere|whenever|daily|per (?:day|item|piece|person|order|time))\b"
     r"|任何|所有|一律|全部|永远|总是|每[个次位天件]|随时|都|全球",
     "promise": r"\b(?:guarantee[ds]?|promise[sd]?|definitely|certainly|surely|assured?"
-    r"|absolute(?:ly)?|ensure[sd]?)\b"
+    r"|absolute(?:ly)?|ensure[sd]?|make sure|verify)\b"
     r"|保证|承诺|一定会|肯定|绝对|确保",
     "free": r"\b(?:free|complimentary|gratis)\b|\b(?:no|without|any) (?:extra "
     r"|additional )?(?:charge|cost|fee)s?\b|免费|包邮|免邮|免运费|不收费",

@@ -134,6 +134,8 @@ def test_chinese_is_checked_within_and_across_languages(
         ("更多信息", set()),
         ("更高的版本", {"comparison"}),
         ("Absolute pressure", {"promise"}),
+        ("Verify the password.", {"promise"}),
+        ("请确保密码正确", {"promise"}),
         ("按以下步骤操作", set()),
         ("10 个以下的订单", {"less"}),
         ("最大为 2 TB", {"less"}),
