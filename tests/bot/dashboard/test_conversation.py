@@ -134,7 +134,8 @@ async def test_two_who_look_at_once_see_each_other(
         [other] = (await of_bea.hear("presence"))["others"]
         assert other["doing"] == "writing"
     async with bea.watch(number) as alone:
-        assert (await alone.hear("presence"))["others"] == [], "Sam's stream ended"
+        while (await alone.hear("presence"))["others"]:
+            pass  # Sam's stream ends a moment after he has left it
 
 
 async def test_the_raw_draft_reaches_the_staff_and_no_customer(
