@@ -54,7 +54,8 @@ _MARKS = {
     r"|larger|higher|from|or more)\b|超过|以上|至少|最少|最低|起|满|高于|大于|不低于|不少于",
     "less": r"\b(?:less than|under|below|at most|maximum|up to|within|no more than|not more than"
     r"|shorter than|smaller|fewer|lower|max|limit\w*)\b|以下(?=[的，。；、）)]|$)"
-    r"|以内|之内|最多|最长|最高|不满|不足|低于|少于|小于|不超过|不到|限|最大(?=[为值可不支容\s\d])",
+    r"|以内|之内|最多|最长|最高|不满|不足|低于|少于|小于|不超过|不到|限"
+    r"|(?:秒|分钟|小时|天|日|周|个月|年)\s*内|最大(?=[为值可不支容\s\d])",
     "comparison": r"\b(?:longer|shorter|cheaper|bigger|larger|smaller|higher|lower|better|worse"
     r"|faster|slower|heavier|lighter|earlier|older|newer|stronger|warmer|easier|safer|best|worst"
     r"|longest|shortest|cheapest|biggest|largest|smallest|highest|lowest|fastest|heaviest"

@@ -139,6 +139,7 @@ def test_chinese_is_checked_within_and_across_languages(
         ("按以下步骤操作", set()),
         ("10 个以下的订单", {"less"}),
         ("最大为 2 TB", {"less"}),
+        ("60 分钟 内有效", {"less"}),
         ("最大的帐篷", {"comparison"}),
         ("Enter it in the provided field.", set()),
         ("It is free provided you return it.", {"condition", "free"}),
