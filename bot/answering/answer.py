@@ -263,9 +263,10 @@ class _Run:
         """Whether a run that died already showed an answer to this question."""
         evidence = part.evidence
         supports = [each.support for each in evidence]
+        asked = replace(self._asked(part), translates=True)
         for text in self.request.shown:
             lines = [marked(line)[1] for line in text.split("\n") if line.strip()]
-            verdicts = [check_sentence(line, supports, self._asked(part)) for line in lines]
+            verdicts = [check_sentence(line, supports, asked) for line in lines]
             borne_out = [evidence[one.evidence] for one in verdicts if one.evidence is not None]
             verbatim = [each for each in evidence if is_verbatim(text, each.sentence)]
             self.used += verbatim or borne_out

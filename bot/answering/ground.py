@@ -84,7 +84,7 @@ class Support:
 class Asked:
     """The circumstances of a check: the question, the language to reply in, the system prompt.
 
-    `translates` says that the sentence restates the whole of its evidence in another language.
+    `translates` says that a sentence restates the whole of evidence in another language.
     """
 
     question: str
@@ -251,11 +251,11 @@ _UNITS_IN_LATIN = listed("kg km cm mm ml wh mah gb mb am pm eur usd gbp")
 
 def _denials(sentence: str, evidence: Support, asked: Asked) -> bool:
     """Each clause denies exactly when the clause of the evidence that it restates does."""
-    if asked.translates:
-        return polarity.denials(sentence) == polarity.denials(evidence.text)
     clauses = list(_clauses(evidence.text)) or [evidence.text]
     pieces = list(_clauses(polarity.without_opening(sentence)))
     if not _speak_alike(sentence, evidence.text):
+        if asked.translates:
+            return polarity.denials(sentence) == polarity.denials(evidence.text)
         denied = {polarity.is_denied(clause) for clause in clauses}
         return len(denied) == 1 and {polarity.is_denied(piece) for piece in pieces} <= denied
     return all(_denies_alike(piece, clauses) for piece in pieces)

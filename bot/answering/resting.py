@@ -41,7 +41,7 @@ def rest_of(sentence: str, passages: Sequence[Leaned], language: str) -> Rest | 
         return Rest(index, shown_text(line), verbatim=True)
     supports = [_support(passages[index], line) for index, line in lines]
     said = max((marked(line)[1] for line in sentence.split("\n")), key=len)
-    verdict = check_sentence(said, supports, Asked("", language))
+    verdict = check_sentence(said, supports, Asked("", language, translates=True))
     if verdict.evidence is None:
         return None
     index, line = lines[verdict.evidence]

@@ -122,6 +122,30 @@ def test_a_run_that_died_between_two_lines_does_not_begin_again() -> None:
     assert [each.external_id for each in outcome.citations if each.used] == ["lock"]
 
 
+STUCK = Article(
+    "stuck",
+    "A travel safe that is stuck",
+    "If the travel safe does not open, hold the reset button of the travel safe.",
+)
+STUCK_ZH = "如果 travel safe 打不开，请按住 travel safe 的 reset 按钮。"
+
+
+def test_a_line_that_denies_in_one_clause_is_known_again_later() -> None:
+    """By a run that follows a dead one, and by who asks why: both check what was shown."""
+    stuck = FakeKnowledge([STUCK])
+    question = "travel safe 不 open，reset button 怎么用？"
+    engine = speaking({STUCK.text: STUCK_ZH})
+    _, outcome = run(answer(ask(question), stuck, engine))
+    assert outcome.text == STUCK_ZH
+    again = speaking({STUCK.text: "如果 travel safe 打不开，按住它的 reset 按钮。"})
+    sentences, _ = run(answer(ask(question, shown=(STUCK_ZH,)), stuck, again))
+    assert sentences == []
+    [passage] = stuck.search(INBOX, "reset", 1)
+    rest = rest_of(STUCK_ZH, [passage], "zh")
+    assert rest is not None
+    assert rest.quote == STUCK.text
+
+
 def test_a_translated_line_rests_on_the_line_that_it_comes_from() -> None:
     [passage] = SAFE.search(INBOX, "reset", 1)
     rest = rest_of("\n2. 按住 reset 按钮 5 秒。", [passage], "zh")
