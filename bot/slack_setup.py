@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.channel import DeliveryError
-from bot.conversations import NOTICES_ONLY, STAFF_CHANNEL, STAFF_OF
+from bot.conversations import NOTICES_ONLY, SIMULATED, STAFF_CHANNEL, STAFF_OF
 from bot.database import keyring_of_settings, make_engine, make_sessions
 from bot.doctor import Finding
 from bot.privacy.audit import TERMINAL, note
@@ -80,14 +80,18 @@ def connect(sessions: sessionmaker[Session], wish: Wish, environ: Mapping[str, s
 
 
 def check_slack(settings: Settings, environ: Mapping[str, str]) -> Iterable[Finding]:
-    """Each Slack inbox: are its secrets there, and does Slack take them? Doctor's check."""
+    """Each Slack inbox: are its secrets there, and does Slack take them? Doctor's check.
+
+    A simulated inbox is closed on purpose.
+    """
     if settings.database_url is None or not settings.master_key:
         return []
     engine = make_engine(settings.database_url, pool_size=1)
     try:
         sessions = make_sessions(engine, keyring_of_settings(settings))
         with sessions() as session:
-            inboxes = list(session.scalars(select(Inbox).where(Inbox.channel == "slack")))
+            found = session.scalars(select(Inbox).where(Inbox.channel == "slack"))
+            inboxes = [inbox for inbox in found if not inbox.settings.get(SIMULATED)]
     except (SQLAlchemyError, SettingsError):
         return []  # that Postgres is away is another finding
     finally:

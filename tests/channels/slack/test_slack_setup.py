@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from bot.cli import main
+from bot.conversations import SIMULATED
 from bot.settings import Settings
 from bot.simulation.slack_workspace import TEAM, TOKEN, SlackWorkspace
 from bot.slack_setup import check_slack
@@ -200,6 +201,19 @@ def test_doctor_finds_each_ill_of_a_slack_inbox(
     found = findings(settings, environ)[0]
     assert "SLACK_BOT_TOKEN_FILE" in found[2]
     assert TOKEN not in str(found)
+
+
+def test_doctor_leaves_the_demos_inbox_alone_whose_doors_are_closed(
+    running_workspace: SlackWorkspace,
+    environ: Environ,
+    settings: Settings,
+    sessions: sessionmaker[Session],
+) -> None:
+    connect(running_workspace, environ, "--staff-channel", "C0STAFF")
+    closed = {"team_id": TEAM, "bot_token": None, "signing_secret": None, "webhook_url": None}
+    with sessions.begin() as session:
+        session.scalars(select(Inbox)).one().settings = {SIMULATED: "demo", "slack": closed}
+    assert findings(settings, environ) == []
 
 
 @pytest.mark.parametrize(
